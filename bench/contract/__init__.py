@@ -1,0 +1,1 @@
+"""Contract files: from YAML text to a checked, frozen Contract."""

@@ -1,0 +1,157 @@
+"""What host and worker say to each other.
+
+Host to worker (its standard input): one line of JSON, the job; later ``stop`` on a line of its own to
+end the measurement early. End of file means that the host is gone: the worker ends at once.
+
+Worker to host: records. A record is one line of JSON with its ``kind``; where it has ``payload``, that
+many raw bytes follow the line. The same lines travel over a pipe or an SSH channel.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, BinaryIO, Dict, List, Mapping, Optional, Tuple
+
+PROTOCOL = 1
+MAX_LINE_BYTES = 1 << 20
+MAX_PAYLOAD_BYTES = 1 << 26
+STOP = b"stop\n"
+
+# The phases of a process run, in order.
+START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, ACCURACY = (
+    "start",
+    "import",
+    "load",
+    "first-query",
+    "warm-up",
+    "audit",
+    "measure",
+    "accuracy",
+)
+PHASES = (START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, ACCURACY)
+
+# Kinds of record. Each is a JSON object with these keys:
+HELLO = "hello"  # protocol, pid, python, machine {…}
+ENTER = "enter"  # phase: the worker is about to begin it
+PHASE = "phase"  # phase, duration_ns, rss_bytes, peak_rss_bytes: it is done
+FACTS = "facts"  # facts {…}, versions {…}, samples {source, count}
+NOTE = "note"  # text: something a reader of the report must know
+WARM = "warm-up"  # queries, duration_ns, settled, rule
+AUDITED = "audit"  # queries, latency_ns, wall_ns, loop_ns, ratio
+BATCH = "batch"  # size, tried [[size, samples_per_s] …]
+BLOCK = "block"  # count, samples, start_ns, wall_ns, switches; payload: count little-endian uint64, ns
+OUTPUT = "output"  # name, dtype, shape, first: samples from `first` on; payload: C-order bytes
+MEMORY = "memory"  # import_bytes, load_bytes, peak_bytes, method
+ERROR = "error"  # error (class name), message, trace
+END = "end"  # nothing more comes
+
+
+class RecordError(ValueError):
+    """A line that is not in the protocol."""
+
+
+@dataclass(frozen=True)
+class TensorJob:
+    """A ``TensorSpec`` on the wire, with the range to draw generated values from."""
+
+    name: str
+    dtype: str
+    shape: List[Any]
+    low: float = 0.0
+    high: float = 1.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything a worker needs to measure one process run of one case.
+
+    ``adapter`` is ``module:Class``. Paths are absolute on the machine of the worker. ``samples`` is an
+    ``.npz`` with one array an input; without it inputs are generated from the ranges with ``seed``.
+    The measurement ends when ``max_ns`` or ``max_queries`` is reached, or at the host's ``stop`` once
+    ``min_ns`` and ``min_queries`` are reached. ``batch`` is a size, or 0 to find the best one.
+    ``only_start`` ends the process run after the first query (the cold-start scenario).
+    """
+
+    case: str
+    adapter: str
+    scenario: str
+    artifacts: Dict[str, str]
+    inputs: List[TensorJob]
+    outputs: List[TensorJob]
+    state: Dict[str, str] = field(default_factory=dict)
+    dims: Dict[str, int] = field(default_factory=dict)
+    batch_dim: Optional[str] = None
+    factory: Optional[str] = None
+    code_dir: Optional[str] = None
+    settings: Dict[str, Any] = field(default_factory=dict)
+    samples: Optional[str] = None
+    seed: int = 0
+    batch: int = 1
+    min_ns: int = 200_000_000
+    max_ns: int = 2_000_000_000
+    min_queries: int = 64
+    max_queries: int = 10_000_000
+    warm_up_max_ns: int = 3_000_000_000
+    collect_outputs: bool = False
+    only_start: bool = False
+    spawned_ns: int = 0
+    packages: List[str] = field(default_factory=list)
+
+
+def encode_job(job: Job) -> bytes:
+    """The job as its one line."""
+    return json.dumps(asdict(job), separators=(",", ":")).encode() + b"\n"
+
+
+def decode_job(line: bytes) -> Job:
+    """The job from its line; RecordError if it is not one."""
+    fields = decode_line(line)
+    try:
+        for name in ("inputs", "outputs"):
+            fields[name] = [TensorJob(**tensor) for tensor in fields[name]]
+        return Job(**fields)
+    except (KeyError, TypeError) as error:
+        raise RecordError("not a job: %s" % error)
+
+
+def encode(kind: str, fields: Mapping[str, Any], payload_bytes: int = 0) -> bytes:
+    """One record's line; the caller writes the payload after it."""
+    record = dict(fields, kind=kind)
+    if payload_bytes:
+        record["payload"] = payload_bytes
+    return json.dumps(record, separators=(",", ":"), default=str).encode() + b"\n"
+
+
+def decode_line(line: bytes) -> Dict[str, Any]:
+    """One line of JSON as an object; RecordError if it is anything else."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        raise RecordError("not a record: %r" % line[:80])
+    if not isinstance(record, dict):
+        raise RecordError("not a record: %r" % line[:80])
+    return record
+
+
+def decode(line: bytes) -> Tuple[str, Dict[str, Any], int]:
+    """A record's line as (kind, fields, bytes of payload that follow)."""
+    record = decode_line(line)
+    kind, payload = record.pop("kind", None), record.pop("payload", 0)
+    if not isinstance(kind, str):
+        raise RecordError("a record without a kind: %r" % line[:80])
+    if isinstance(payload, bool) or not isinstance(payload, int) or not 0 <= payload <= MAX_PAYLOAD_BYTES:
+        raise RecordError("a record with a payload of %r bytes" % (payload,))
+    return kind, record, payload
+
+
+def read_record(stream: BinaryIO) -> Optional[Tuple[str, Dict[str, Any], bytes]]:
+    """The next record from a blocking stream as (kind, fields, payload); None at the end of file."""
+    line = stream.readline(MAX_LINE_BYTES)
+    if not line:
+        return None
+    kind, fields, size = decode(line)
+    payload = stream.read(size) if size else b""
+    if len(payload) != size:
+        raise RecordError("a payload of %d bytes ended after %d" % (size, len(payload)))
+    return kind, fields, payload
