@@ -1,0 +1,174 @@
+"""What a person sees while a run measures: an interface, and its three implementations.
+
+A run calls it from one thread, and only between blocks: nothing here is ever inside the timed loop.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from bench.report.text import clean, plural
+from bench.results import CaseResult, Outcome
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+NS_PER_S = 1_000_000_000
+
+
+class Progress(Protocol):
+    """Told what a run does. All times are ns; no method raises or blocks."""
+
+    def run_started(self, run_id: str, cases: Sequence[str]) -> None:
+        """The run has a name; ``cases`` are the ids it will measure, in order."""
+
+    def case_started(self, case_id: str, index: int, count: int, processes: int, budget_ns: int) -> None:
+        """Case ``index`` (from 0) of ``count``; ``budget_ns`` is the longest measurement of one process."""
+
+    def phase(self, process_index: int, phase: str) -> None:
+        """Process ``process_index`` (from 0) of the case enters ``phase`` (a name of records.PHASES)."""
+
+    def measured(self, queries: int, elapsed_ns: int) -> None:
+        """What the process has measured so far; called between blocks, at most about 10 times a second."""
+
+    def case_done(self, result: CaseResult) -> None:
+        """The case is stored."""
+
+    def note(self, text: str) -> None:
+        """Something the person should read now."""
+
+    def run_done(self) -> None:
+        """Nothing more comes. May be called twice: the command line calls it also after an exception."""
+
+
+def outcome_line(result: CaseResult) -> str:
+    """What became of a case in a few words: ``3 met, 1 missed`` or why it failed."""
+    if result.failure is not None:
+        where = f" in {result.failure.phase}" if result.failure.phase else ""
+        return clean(f"failed{where}: {result.failure.error}: {result.failure.message}")
+    counts = Counter(verdict.outcome for verdict in result.verdicts)
+    failed = sum(process.failure is not None for process in result.process_runs)
+    words = [f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome]]
+    if failed:
+        words.append(f"{plural(failed, 'process', 'processes')} failed")
+    return ", ".join(words) or "measured"
+
+
+class Quiet:
+    """Says nothing (``-q``)."""
+
+    def run_started(self, run_id: str, cases: Sequence[str]) -> None:
+        pass
+
+    def case_started(self, case_id: str, index: int, count: int, processes: int, budget_ns: int) -> None:
+        pass
+
+    def phase(self, process_index: int, phase: str) -> None:
+        pass
+
+    def measured(self, queries: int, elapsed_ns: int) -> None:
+        pass
+
+    def case_done(self, result: CaseResult) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        pass
+
+    def run_done(self) -> None:
+        pass
+
+
+class Lines(Quiet):
+    """Plain lines, one a case, where nobody watches: a log file, a nightly job. ``-v`` adds the phases."""
+
+    def __init__(self, stream: TextIO, verbose: bool = False) -> None:
+        self._stream, self._verbose = stream, verbose
+        self._label = ""
+
+    def _say(self, line: str) -> None:
+        print(line, file=self._stream, flush=True)
+
+    def run_started(self, run_id: str, cases: Sequence[str]) -> None:
+        self._say(f"run {clean(run_id)}: {plural(len(cases), 'case')}")
+
+    def case_started(self, case_id: str, index: int, count: int, processes: int, budget_ns: int) -> None:
+        self._label = f"[{index + 1}/{count}] {clean(case_id)}"
+
+    def phase(self, process_index: int, phase: str) -> None:
+        if self._verbose:
+            self._say(f"{self._label}: process {process_index + 1}: {clean(phase)}")
+
+    def case_done(self, result: CaseResult) -> None:
+        self._say(f"{self._label}: {outcome_line(result)} ({result.duration_ns / NS_PER_S:.1f} s)")
+
+    def note(self, text: str) -> None:
+        self._say(f"note: {clean(text)}")
+
+
+class Live(Quiet):
+    """A moving display on a terminal: one bar for the run, one line for what is being done now."""
+
+    def __init__(self, stream: TextIO, verbose: bool = False) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        # Drawn four times a second: the drawing thread shares the cores with what is measured.
+        self._bars: Bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=16),
+            TextColumn("{task.fields[detail]}", markup=False),
+            TimeElapsedColumn(),
+            console=Console(file=stream, stderr=True),
+            refresh_per_second=4,
+            transient=True,
+        )
+        self._verbose = verbose
+        self._run: TaskID | None = None
+        self._case: TaskID | None = None
+        self._processes, self._budget_ns, self._process, self._phase, self._label = 1, 1, 0, "", ""
+
+    def run_started(self, run_id: str, cases: Sequence[str]) -> None:
+        self._run = self._bars.add_task("run", total=len(cases), detail=clean(run_id))
+        self._bars.start()
+
+    def case_started(self, case_id: str, index: int, count: int, processes: int, budget_ns: int) -> None:
+        self._processes, self._budget_ns, self._process, self._phase = processes, max(budget_ns, 1), 0, ""
+        self._label = f"[{index + 1}/{count}] {clean(case_id)}"
+        if self._case is not None:
+            self._bars.remove_task(self._case)
+        self._case = self._bars.add_task(clean(case_id), total=processes, detail="")
+
+    def phase(self, process_index: int, phase: str) -> None:
+        self._process, self._phase = process_index, phase
+        self._show(0.0, "")
+
+    def measured(self, queries: int, elapsed_ns: int) -> None:
+        self._show(min(elapsed_ns / self._budget_ns, 1.0), f" · {queries:,} queries".replace(",", "\u202f"))
+
+    def _show(self, share: float, more: str) -> None:
+        if self._case is not None:
+            detail = f"process {self._process + 1}/{self._processes} · {clean(self._phase)}{more}"
+            self._bars.update(self._case, completed=self._process + share, detail=detail)
+
+    def case_done(self, result: CaseResult) -> None:
+        if self._run is not None:
+            self._bars.advance(self._run)
+        self.note(f"{self._label}: {outcome_line(result)} ({result.duration_ns / NS_PER_S:.1f} s)")
+
+    def note(self, text: str) -> None:
+        self._bars.console.print(clean(text), markup=False, highlight=False, soft_wrap=True)
+
+    def run_done(self) -> None:
+        self._bars.stop()
+
+
+def choose(stream: TextIO, *, quiet: bool = False, verbose: bool = False) -> Progress:
+    """The display that suits ``stream``: moving on a terminal, plain lines elsewhere, nothing if quiet."""
+    if quiet:
+        return Quiet()
+    return Live(stream, verbose) if stream.isatty() else Lines(stream, verbose)
