@@ -1,0 +1,187 @@
+"""What the host makes of a worker's records: a process run, its timings and outputs on the way out.
+
+Nothing here knows how the worker was started; the launcher feeds records and says how it ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+import numpy as np
+
+from bench.device import records
+from bench.errors import ProtocolError
+from bench.results import Audit, Block, Failure, Json, Memory, Phase, ProcessRun, WarmUp
+
+MAX_OUTPUT_BYTES = 8 << 30
+MAX_NOTES = 100
+
+
+class Listener(Protocol):
+    """Who hears of a process run while it goes on."""
+
+    def phase(self, name: str) -> None:
+        """The worker began a phase."""
+
+    def block(self, block: Block, payload: bytes) -> bool:
+        """A block's timings (little-endian uint64, ns) have come; True asks the worker to stop."""
+
+
+@dataclass
+class _OutputBuffer:
+    """One output array as its pieces come."""
+
+    dtype: np.dtype[Any]
+    rows: dict[int, tuple[tuple[int, ...], bytearray]] = field(default_factory=dict)
+
+    def array(self) -> np.ndarray[Any, Any]:
+        pieces = [
+            np.frombuffer(bytes(data), self.dtype).reshape(shape) for _, (shape, data) in sorted(self.rows.items())
+        ]
+        if pieces[0].ndim == 0 or len({piece.shape[1:] for piece in pieces}) > 1:
+            return np.stack(pieces)
+        return np.concatenate(pieces)
+
+
+class Conversation:
+    """One process run as told by its worker's records."""
+
+    def __init__(self, index: int, batch: int, listener: Listener) -> None:
+        self.index = index
+        self.ended = False
+        self.wants_stop = False
+        self.current_phase: str | None = None
+        self._listener = listener
+        self._batch = batch
+        self._phases: list[Phase] = []
+        self._blocks: list[Block] = []
+        self._fields: dict[str, Any] = {}
+        self._notes: list[str] = []
+        self._outputs: dict[str, _OutputBuffer] = {}
+        self._output_bytes = 0
+        self._error: Failure | None = None
+
+    def hear(self, kind: str, fields: dict[str, Any], payload: bytes) -> None:
+        """Take one record in; ProtocolError if it does not mean anything."""
+        hear = getattr(self, "_hear_" + kind.replace("-", "_"), None)
+        if hear is None:
+            raise ProtocolError(f"the worker said `{kind[:40]}`, which is not in the protocol")
+        try:
+            hear(fields, payload)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ProtocolError(f"the worker's `{kind}` record is not as it should be: {error!r}") from error
+
+    def process_run(self, failure: Failure | None, timings: tuple[str, int] | None) -> ProcessRun:
+        """What came of it; ``timings`` is the column file's name and count."""
+        name, count = timings or (None, 0)
+        return ProcessRun(
+            index=self.index,
+            phases=tuple(self._phases),
+            cold_start_ns=self._cold_start_ns(),
+            blocks=tuple(self._blocks),
+            batch=self._batch,
+            timings=name,
+            timings_count=count,
+            notes=tuple(self._notes),
+            failure=self._error or failure,
+            **self._fields,
+        )
+
+    def outputs(self) -> dict[str, np.ndarray[Any, Any]]:
+        """The outputs over all samples by name; empty unless the job asked for them."""
+        return {name: buffer.array() for name, buffer in self._outputs.items()}
+
+    @property
+    def error(self) -> Failure | None:
+        """The worker's own account of what went wrong."""
+        return self._error
+
+    def _cold_start_ns(self) -> int | None:
+        wanted = (records.START, records.IMPORT, records.LOAD, records.FIRST_QUERY)
+        durations = {phase.name: phase.duration_ns for phase in self._phases}
+        return sum(durations[name] for name in wanted) if all(name in durations for name in wanted) else None
+
+    def _hear_hello(self, fields: dict[str, Any], _: bytes) -> None:
+        if fields["protocol"] != records.PROTOCOL:
+            raise ProtocolError(f"the worker speaks protocol {fields['protocol']!r}, not {records.PROTOCOL}")
+        self._fields["machine"] = cast(dict[str, Json], dict(fields["machine"]))
+
+    def _hear_enter(self, fields: dict[str, Any], _: bytes) -> None:
+        self.current_phase = _one_of(fields["phase"], records.PHASES)
+        self._listener.phase(self.current_phase)
+
+    def _hear_phase(self, fields: dict[str, Any], _: bytes) -> None:
+        name = _one_of(fields["phase"], records.PHASES)
+        rss, peak = _maybe_int(fields["rss_bytes"]), _maybe_int(fields["peak_rss_bytes"])
+        self._phases.append(Phase(name, int(fields["duration_ns"]), rss, peak))
+
+    def _hear_facts(self, fields: dict[str, Any], _: bytes) -> None:
+        self._fields["facts"] = cast(dict[str, Json], dict(fields["facts"]))
+        self._fields["versions"] = {str(name): str(version) for name, version in fields["versions"].items()}
+        self._fields["samples_source"] = _one_of(fields["samples"]["source"], ("file", "generated"))
+        self._fields["samples_count"] = int(fields["samples"]["count"])
+
+    def _hear_note(self, fields: dict[str, Any], _: bytes) -> None:
+        if len(self._notes) < MAX_NOTES:
+            self._notes.append(str(fields["text"]))
+
+    def _hear_warm_up(self, fields: dict[str, Any], _: bytes) -> None:
+        self._fields["warm_up"] = WarmUp(
+            int(fields["queries"]), int(fields["duration_ns"]), bool(fields["settled"]), str(fields["rule"])
+        )
+
+    def _hear_audit(self, fields: dict[str, Any], _: bytes) -> None:
+        counts = (int(fields[name]) for name in ("queries", "latency_ns", "wall_ns", "loop_ns"))
+        self._fields["audit"] = Audit(*counts, ratio=float(fields["ratio"]))
+
+    def _hear_batch(self, fields: dict[str, Any], _: bytes) -> None:
+        self._batch = int(fields["size"])
+        self._fields["batches_tried"] = tuple((int(size), float(rate)) for size, rate in fields["tried"])
+
+    def _hear_block(self, fields: dict[str, Any], payload: bytes) -> None:
+        names = ("count", "samples", "start_ns", "wall_ns", "switches")
+        block = Block(*(int(fields[name]) for name in names))
+        if len(payload) != 8 * block.count or block.count < 1 or block.wall_ns < 0:
+            raise ValueError(f"{block.count} timings in {len(payload)} bytes over {block.wall_ns} ns")
+        self._blocks.append(block)
+        self.wants_stop = self._listener.block(block, payload) or self.wants_stop
+
+    def _hear_memory(self, fields: dict[str, Any], _: bytes) -> None:
+        figures = (_maybe_int(fields[name]) for name in ("import_bytes", "load_bytes", "peak_bytes"))
+        self._fields["memory"] = Memory(*figures, method=str(fields["method"]))
+
+    def _hear_output(self, fields: dict[str, Any], payload: bytes) -> None:
+        dtype, shape = np.dtype(str(fields["dtype"])), tuple(int(size) for size in fields["shape"])
+        if dtype.hasobject or any(size < 0 for size in shape):
+            raise ValueError(f"an output of dtype {dtype} and shape {shape}")
+        expected = dtype.itemsize * int(np.prod(shape, dtype=object))
+        self._output_bytes += len(payload)
+        if self._output_bytes > MAX_OUTPUT_BYTES:
+            raise ValueError(f"more than {MAX_OUTPUT_BYTES} bytes of outputs")
+        buffer = self._outputs.setdefault(str(fields["name"]), _OutputBuffer(dtype))
+        _, data = buffer.rows.setdefault(int(fields["first"]), (shape, bytearray()))
+        if int(fields["at"]) != len(data) or len(data) + len(payload) > expected:
+            raise ValueError(f"output bytes {fields['at']!r} + {len(payload)} of {expected}")
+        data.extend(payload)
+
+    def _hear_error(self, fields: dict[str, Any], _: bytes) -> None:
+        message = str(fields["message"])
+        self._error = Failure(str(fields["error"]), message, self.current_phase, stderr=_tail(str(fields["trace"])))
+
+    def _hear_end(self, fields: dict[str, Any], _: bytes) -> None:
+        self.ended = True
+
+
+def _one_of(value: object, names: tuple[str, ...]) -> str:
+    if value not in names:
+        raise ValueError(f"{value!r} is none of {', '.join(names)}")
+    return str(value)
+
+
+def _maybe_int(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _tail(text: str, lines: int = 8) -> tuple[str, ...]:
+    return tuple(text.splitlines()[-lines:])

@@ -1,0 +1,99 @@
+"""Contract x targets -> cases. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from bench.contract.model import Contract, Requirement, ScenarioSettings, Target
+from bench.errors import ContractError
+from bench.metrics import SCENARIOS
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model on one target in one scenario, and the requirements it answers.
+
+    The requirements that no scenario names (accuracy, agreement, artifact size) are answered by their
+    target's first case; ``collects_outputs`` says that it must keep the outputs for them.
+    """
+
+    id: str
+    target: Target
+    scenario: ScenarioSettings
+    requirements: tuple[Requirement, ...]
+    collects_outputs: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every case of a run, in the order they are measured."""
+
+    cases: tuple[Case, ...]
+
+
+def plan(contract: Contract, on: Sequence[str] = (), only: Sequence[str] = ()) -> Plan:
+    """The cases for the targets ``on`` and the requirements ``only`` (all where empty).
+
+    ``only`` takes requirement ids, blocks, metrics, or patterns of them (``single-stream*``). Raises
+    ContractError, with what is near, for one that names nothing.
+    """
+    names = [target.name for target in contract.targets]
+    for name in on:
+        if name not in names:
+            raise ContractError(f"--on {name}: the contract has no such target{_near(name, names)}")
+    targets = [target for target in contract.targets if not on or target.name in on]
+    _check_only(only, [requirement for target in targets for requirement in target.limits.requirements])
+    cases = [case for target in targets for case in _cases(target, only, names)]
+    if not cases:
+        raise ContractError(f"{contract.path}: nothing is left to measure with these --on and --only")
+    return Plan(tuple(cases))
+
+
+def case_id(target: str, scenario: str, targets: Sequence[str] = ()) -> str:
+    """A name for the case that is a safe file name, unique among ``targets``."""
+    slug = _slug(target)
+    same = [name for name in targets if _slug(name) == slug]
+    if len(same) > 1 and target in same:
+        slug = f"{slug}-{same.index(target) + 1}"
+    return f"{slug}.{scenario}"
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:80] or "target"
+
+
+def _cases(target: Target, only: Sequence[str], names: Sequence[str]) -> list[Case]:
+    wanted = [one for one in target.limits.requirements if not only or any(_matches(one, word) for word in only)]
+    settings = {scenario.scenario: scenario for scenario in target.limits.scenarios}
+    needed = [name for name in SCENARIOS if any(one.block == name for one in wanted)]
+    loose = tuple(one for one in wanted if one.block not in SCENARIOS)
+    if loose and not needed:
+        needed = ["single-stream"]
+        settings = {"single-stream": replace(ScenarioSettings("single-stream"), processes=1)}
+    cases = []
+    for position, name in enumerate(needed):
+        own = tuple(one for one in wanted if one.block == name)
+        extra = loose if position == 0 else ()
+        collects = any(one.block in ("accuracy", "agreement") for one in extra)
+        cases.append(Case(case_id(target.name, name, names), target, settings[name], own + extra, collects))
+    return cases
+
+
+def _matches(requirement: Requirement, word: str) -> bool:
+    return word in (requirement.block, requirement.metric) or fnmatchcase(requirement.id, word)
+
+
+def _check_only(only: Sequence[str], requirements: Sequence[Requirement]) -> None:
+    for word in only:
+        if not any(_matches(requirement, word) for requirement in requirements):
+            known = sorted({requirement.id for requirement in requirements})
+            raise ContractError(f"--only {word}: the contract has no such requirement{_near(word, known)}")
+
+
+def _near(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f": did you mean `{near[0]}`?" if near else f"; it has: {', '.join(known)}"
