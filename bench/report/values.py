@@ -1,0 +1,70 @@
+"""Values as a person reads them: limits with their direction, figures with their interval, the spread."""
+
+from __future__ import annotations
+
+import math
+import re
+from statistics import median
+
+from bench.metrics import Unit
+from bench.report.text import shortened
+from bench.results import Figure, Outcome, Verdict
+from bench.units import show
+
+NOTHING = "–"
+SYMBOLS = {Outcome.MET: "✓", Outcome.MISSED: "✗", Outcome.UNDECIDED: "?", Outcome.NOT_MEASURED: "–"}
+SIGNS = {"at most": "≤", "at least": "≥"}
+_DIRECTION = re.compile(r"^\s*(?:at most|at least|<=|>=|≤|≥)\s*")
+_UNITS: dict[str, Unit] = {"ns": "ns", "bytes": "bytes", "per_s": "per_s", "ratio": "ratio", "number": "number"}
+
+
+def limit(verdict: Verdict) -> str:
+    """``≤ 5 ms``: the direction's sign and the limit as the user wrote it, so that nothing is rounded."""
+    sign = SIGNS.get(verdict.direction, "")
+    text = shortened(_DIRECTION.sub("", verdict.limit_text), 24).strip()
+    if not text and math.isfinite(verdict.limit):
+        text = _shown(verdict.limit, verdict.unit)
+    return f"{sign} {text}".strip() if text else NOTHING
+
+
+def measured(figure: Figure) -> str:
+    """``1.23 ms [1.21, 1.31]``, ``998 µs [980 µs, 1.02 ms]``, ``1.23 ms`` without an interval, or ``–``."""
+    if figure.value is None:
+        return NOTHING
+    value = _shown(figure.value, figure.unit)
+    if figure.low is None or figure.high is None:
+        return value
+    low, high = _shown(figure.low, figure.unit), _shown(figure.high, figure.unit)
+    suffix = _suffix(value)
+    if suffix and _suffix(low) == suffix == _suffix(high):
+        low, high = low[: -len(suffix)].rstrip(), high[: -len(suffix)].rstrip()
+    return f"{value} [{low}, {high}]"
+
+
+def spread(figure: Figure) -> str:
+    """How far the processes differ: highest less lowest, in percent of their median; ``–`` for fewer than 2."""
+    told = [value for value in figure.processes if value is not None and math.isfinite(value)]
+    middle = median(told) if len(told) > 1 else 0.0
+    if not middle:
+        return NOTHING
+    percent = (max(told) - min(told)) / abs(middle) * 100
+    return f"{percent:.1f} %" if percent < 10 else f"{percent:.0f} %"
+
+
+def per_process(figure: Figure) -> str:
+    """The value in each process run: ``1.21, 1.23, – ms`` in words, each with its unit."""
+    return ", ".join(NOTHING if value is None else _shown(value, figure.unit) for value in figure.processes)
+
+
+def name(verdict: Verdict) -> str:
+    """The requirement's metric, harmless."""
+    return shortened(verdict.metric, 60)
+
+
+def _suffix(text: str) -> str:
+    match = re.search(r"[^\d.,\s]*$", text)
+    return match.group() if match else ""
+
+
+def _shown(value: float, unit: str) -> str:
+    return show(value, _UNITS.get(unit, "number")) if math.isfinite(value) else str(value)
