@@ -52,7 +52,7 @@ class SampleLibrary:
     def query_bytes(self) -> int:
         """Bytes of a one-sample query's arrays."""
         rows = sum(rows.nbytes // max(1, len(rows)) for rows in self._rows.values())
-        return rows + sum(constant.nbytes for constant in self._constants.values())
+        return int(rows + sum(constant.nbytes for constant in self._constants.values()))
 
 
 def open_library(

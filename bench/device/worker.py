@@ -215,10 +215,11 @@ class ProcessRunner:
         return size
 
     def _warm_up(self, issuer: Issuer, drained_ns: int) -> None:
-        queries, elapsed, settled = 0, 0, False
-        for queries, elapsed, settled in warm_up(issuer, drained_ns, self.job.warm_up_max_ns):
+        so_far = (0, 0, False)
+        for so_far in warm_up(issuer, drained_ns, self.job.warm_up_max_ns):  # noqa: B007 - the last one is kept
             if self.host.wants_stop():
                 break
+        queries, elapsed, settled = so_far
         fields = {"queries": queries, "duration_ns": elapsed, "settled": settled, "rule": RULE}
         self.channel.send(records.WARM, fields)
 

@@ -132,8 +132,8 @@ class Conversation:
         )
 
     def _hear_audit(self, fields: dict[str, Any], _: bytes) -> None:
-        counts = (int(fields[name]) for name in ("queries", "latency_ns", "wall_ns", "loop_ns"))
-        self._fields["audit"] = Audit(*counts, ratio=float(fields["ratio"]))
+        queries, latency, wall, loop = (int(fields[name]) for name in ("queries", "latency_ns", "wall_ns", "loop_ns"))
+        self._fields["audit"] = Audit(queries, latency, wall, loop, float(fields["ratio"]))
 
     def _hear_batch(self, fields: dict[str, Any], _: bytes) -> None:
         self._batch = int(fields["size"])
@@ -148,8 +148,8 @@ class Conversation:
         self.wants_stop = self._listener.block(block, payload) or self.wants_stop
 
     def _hear_memory(self, fields: dict[str, Any], _: bytes) -> None:
-        figures = (_maybe_int(fields[name]) for name in ("import_bytes", "load_bytes", "peak_bytes"))
-        self._fields["memory"] = Memory(*figures, method=str(fields["method"]))
+        imported, loaded, peak = (_maybe_int(fields[name]) for name in ("import_bytes", "load_bytes", "peak_bytes"))
+        self._fields["memory"] = Memory(imported, loaded, peak, str(fields["method"]))
 
     def _hear_output(self, fields: dict[str, Any], payload: bytes) -> None:
         dtype, shape = np.dtype(str(fields["dtype"])), tuple(int(size) for size in fields["shape"])
