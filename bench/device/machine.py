@@ -7,10 +7,14 @@ import platform
 import re
 import sys
 from pathlib import Path
-from typing import Any, Dict, Optional, Set, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
+PROC = Path("/proc")
 CPU = Path("/sys/devices/system/cpu")
 CGROUP = Path("/sys/fs/cgroup")
+THERMAL = Path("/sys/class/thermal")
+NO_LIMIT_BYTES = 1 << 60
+"""Version 1 control groups write "no limit" as the largest number of whole pages."""
 
 
 def facts() -> Dict[str, Any]:
@@ -26,7 +30,7 @@ def facts() -> Dict[str, Any]:
         "smt": _flag(CPU / "smt" / "active"),
         "memory_bytes": memory.get("MemTotal"),
         "swap_used_bytes": _difference(memory.get("SwapTotal"), memory.get("SwapFree")),
-        "governor": _read(CPU / "cpu0" / "cpufreq" / "scaling_governor"),
+        "governor": read(CPU / "cpu0" / "cpufreq" / "scaling_governor"),
         "frequency_mhz": _frequency_mhz(),
         "turbo": _turbo(),
         "load_1m": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
@@ -44,28 +48,60 @@ def facts() -> Dict[str, Any]:
 
 
 def container_limits() -> Tuple[Optional[float], Optional[int]]:
-    """CPU quota in cores and memory limit in bytes of this process's control group; None: no limit."""
-    cpu = (_read(CGROUP / "cpu.max") or "max").split()
-    quota = float(cpu[0]) / float(cpu[1]) if len(cpu) == 2 and cpu[0].isdigit() else None
-    memory = _read(CGROUP / "memory.max") or "max"
-    return quota, int(memory) if memory.isdigit() else None
+    """CPU quota in cores and memory limit in bytes of this process's control groups; None: no limit.
+
+    A group is held to its parents' limits too, so the lowest of them counts.
+    """
+    cpus, sizes = [], []
+    for group in control_groups("cpu"):
+        quota = (read(group / "cpu.max") or "").split() or [
+            read(group / "cpu.cfs_quota_us") or "",
+            read(group / "cpu.cfs_period_us") or "",
+        ]
+        if len(quota) == 2 and quota[0].isdecimal() and quota[1].isdecimal() and int(quota[1]):
+            cpus.append(int(quota[0]) / int(quota[1]))
+    for group in control_groups("memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            size = number(group / name)
+            if size is not None and size < NO_LIMIT_BYTES:
+                sizes.append(size)
+    return min(cpus, default=None), min(sizes, default=None)
 
 
-def _read(path: Path) -> Optional[str]:
+def control_groups(controller: str) -> List[Path]:
+    """This process's control group for ``controller`` and its parents, as folders, of version 2 and 1.
+
+    In a container, whose group's path may lead out of what it sees, the root of what is mounted is the group.
+    """
+    folders = []
+    for line in (read(PROC / "self" / "cgroup") or "0::/").splitlines():
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if controllers and controller not in controllers.split(","):
+            continue
+        root = CGROUP / controllers if controllers else CGROUP
+        group = root / ("" if ".." in path else path.lstrip("/"))
+        folders += [group, *(parent for parent in group.parents if parent == root or root in parent.parents)]
+    return folders
+
+
+def read(path: Path) -> Optional[str]:
+    """The file's text without blanks around it; None where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return None
 
 
-def _number(path: Path) -> Optional[int]:
-    text = _read(path)
-    return int(text) if text and text.lstrip("-").isdigit() else None
+def number(path: Path) -> Optional[int]:
+    """The integer that the file holds; None where it cannot be read or holds something else."""
+    text = read(path)
+    return int(text) if text and text.lstrip("-").isdecimal() else None
 
 
 def _flag(path: Path) -> Optional[bool]:
-    number = _number(path)
-    return None if number is None else bool(number)
+    value = number(path)
+    return None if value is None else bool(value)
 
 
 def _difference(whole: Optional[int], part: Optional[int]) -> Optional[int]:
@@ -73,7 +109,7 @@ def _difference(whole: Optional[int], part: Optional[int]) -> Optional[int]:
 
 
 def _cpuinfo(*names: str) -> Optional[str]:
-    for line in (_read(Path("/proc/cpuinfo")) or "").splitlines():
+    for line in (read(PROC / "cpuinfo") or "").splitlines():
         name, _, value = line.partition(":")
         if name.strip() in names and value.strip():
             return value.strip()
@@ -81,29 +117,29 @@ def _cpuinfo(*names: str) -> Optional[str]:
 
 
 def _cpu_model() -> Optional[str]:
-    board = (_read(Path("/proc/device-tree/model")) or "").rstrip("\0")
+    board = (read(PROC / "device-tree" / "model") or "").rstrip("\0")
     return _cpuinfo("model name", "Model") or board or platform.processor() or None
 
 
 def _threads_per_core() -> Optional[int]:
-    siblings = _read(CPU / "cpu0" / "topology" / "thread_siblings_list")
+    siblings = read(CPU / "cpu0" / "topology" / "thread_siblings_list")
     if siblings is None:
         return None
     threads: Set[int] = set()
     for part in siblings.split(","):
         first, _, last = part.partition("-")
-        if first.isdigit():
+        if first.isdecimal():
             threads.update(range(int(first), int(last or first) + 1))
     return len(threads) or None
 
 
 def _meminfo() -> Dict[str, int]:
-    pairs = re.findall(r"^(\w+):\s+(\d+) kB", _read(Path("/proc/meminfo")) or "", re.MULTILINE)
+    pairs = re.findall(r"^(\w+):\s+(\d+) kB", read(PROC / "meminfo") or "", re.MULTILINE)
     return {name: int(kib) * 1024 for name, kib in pairs}
 
 
 def _frequency_mhz() -> Optional[float]:
-    khz = _number(CPU / "cpu0" / "cpufreq" / "scaling_cur_freq")
+    khz = number(CPU / "cpu0" / "cpufreq" / "scaling_cur_freq")
     if khz is not None:
         return khz / 1000
     told = _cpuinfo("cpu MHz")
@@ -116,18 +152,20 @@ def _turbo() -> Optional[bool]:
 
 
 def _steal_ticks() -> Optional[int]:
-    line = (_read(Path("/proc/stat")) or "").partition("\n")[0].split()
+    line = (read(PROC / "stat") or "").partition("\n")[0].split()
     return int(line[8]) if len(line) > 8 else None
 
 
 def _temperature_c() -> Optional[float]:
-    readings = [_number(zone / "temp") for zone in Path("/sys/class/thermal").glob("thermal_zone*")]
+    readings = [number(zone / "temp") for zone in THERMAL.glob("thermal_zone*")]
     told = [reading / 1000 for reading in readings if reading is not None]
     return max(told) if told else None
 
 
 def _throttled() -> Optional[int]:
-    return _number(CPU / "cpu0" / "thermal_throttle" / "core_throttle_count")
+    counts = [number(file) for file in CPU.glob("cpu[0-9]*/thermal_throttle/core_throttle_count")]
+    told = [count for count in counts if count is not None]
+    return sum(told) if told else None
 
 
 def _is_virtual() -> Optional[bool]:
@@ -136,5 +174,5 @@ def _is_virtual() -> Optional[bool]:
 
 
 def _os_name() -> str:
-    match = re.search(r'^PRETTY_NAME="?([^"\n]*)', _read(Path("/etc/os-release")) or "", re.MULTILINE)
+    match = re.search(r'^PRETTY_NAME="?([^"\n]*)', read(Path("/etc/os-release")) or "", re.MULTILINE)
     return match.group(1) if match else sys.platform
