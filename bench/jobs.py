@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from bench import registry
-from bench.contract.model import Contract, Target
+from bench.contract.model import Contract
 from bench.device.adapter import Settings, TensorSpec
 from bench.device.records import Job, TensorJob
-from bench.errors import ContractError
 from bench.plan import Case
 
 SEED = 20260101
@@ -19,13 +18,8 @@ LEAST_QUERIES = 64
 def job_for(contract: Contract, case: Case, index: int, max_ns: int, allow_code: bool) -> Job:
     """The job of process run ``index`` of a case, its measurement bounded by ``max_ns``.
 
-    Raises ContractError for a model built by the user's code unless ``allow_code``.
+    The user's code (``factory``) is named to the worker only where ``allow_code`` says that it may run.
     """
-    if contract.factory is not None and not allow_code and not _artifacts(contract, case.target):
-        raise ContractError(
-            f"{contract.factory.place}: `{contract.factory.entry}` is code that this contract asks to run; "
-            "read it, then say --allow-code"
-        )
     ranges = {one.spec.name: (one.low, one.high) for one in contract.inputs}
     scenario = case.scenario
     return Job(
@@ -59,12 +53,6 @@ def settings_for(case: Case) -> Settings:
     return Settings(
         target.device, target.threads, target.precision, target.residency, case.scenario.scenario, dict(target.options)
     )
-
-
-def _artifacts(contract: Contract, target: Target) -> list[str]:
-    """The kinds of artifact of the contract that the target's backend takes, other than a bare state."""
-    kinds = registry.load(target.backend).artifact_kinds
-    return [artifact.kind for artifact in contract.artifacts if artifact.kind in kinds and artifact.kind != "safetensors"]
 
 
 def _tensor(spec: TensorSpec, low: float, high: float) -> TensorJob:

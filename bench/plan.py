@@ -53,17 +53,19 @@ def plan(contract: Contract, on: Sequence[str] = (), only: Sequence[str] = ()) -
     return Plan(tuple(cases))
 
 
-def case_id(target: str, scenario: str, targets: Sequence[str] = ()) -> str:
-    """A name for the case that is a safe file name, unique among ``targets``."""
-    slug = _slug(target)
-    same = [name for name in targets if _slug(name) == slug]
-    if len(same) > 1 and target in same:
-        slug = f"{slug}-{same.index(target) + 1}"
-    return f"{slug}.{scenario}"
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:80] or "target"
+def case_ids(targets: Sequence[str], scenario: str) -> dict[str, str]:
+    """Target -> a name for its case that is a safe file name and nobody else's, whatever the case of letters."""
+    taken: set[str] = set()
+    ids = {}
+    for target in targets:
+        base = slug = re.sub(r"[^A-Za-z0-9_-]+", "-", target).strip("-")[:80] or "target"
+        number = 1
+        while slug.lower() in taken:
+            number += 1
+            slug = f"{base}-{number}"
+        taken.add(slug.lower())
+        ids[target] = f"{slug}.{scenario}"
+    return ids
 
 
 def _cases(target: Target, only: Sequence[str], names: Sequence[str]) -> list[Case]:
@@ -79,7 +81,7 @@ def _cases(target: Target, only: Sequence[str], names: Sequence[str]) -> list[Ca
         own = tuple(one for one in wanted if one.block == name)
         extra = loose if position == 0 else ()
         collects = any(one.block in ("accuracy", "agreement") for one in extra)
-        cases.append(Case(case_id(target.name, name, names), target, settings[name], own + extra, collects))
+        cases.append(Case(case_ids(names, name)[target.name], target, settings[name], own + extra, collects))
     return cases
 
 

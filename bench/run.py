@@ -1,0 +1,161 @@
+"""A run: plan the cases, measure each that is missing, save, go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import bench
+from bench import metrics, registry
+from bench.budget import Budget
+from bench.contract.model import Contract
+from bench.errors import ContractError
+from bench.jobs import SEED, settings_for
+from bench.measure import Conditions, measure_case
+from bench.plan import Case, Plan
+from bench.progress import Progress
+from bench.results import LAYOUT, CaseResult, RunInfo, StoredRun
+from bench.store import RunStore, create, new_run_id, open_run, reopen
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the user asked of a run beyond the contract. ``time_budget_ns`` bounds the whole run."""
+
+    results: Path
+    on: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    time_budget_ns: int | None = None
+    allow_code: bool = False
+    resume: str | None = None
+
+
+def execute(
+    contract: Contract, plan: Plan, options: RunOptions, progress: Progress, notices: Sequence[str]
+) -> StoredRun:
+    """Measure every case of the plan, each stored as soon as it is judged; the run as it then stands.
+
+    With ``options.resume`` only the cases that run has no result for are measured. Raises ContractError
+    where the stored run is not of this contract and plan; KeyboardInterrupt passes through, with every
+    finished case stored.
+    """
+    refuse_code(contract, plan, options.allow_code)
+    text = contract.path.read_bytes()
+    store = _resumed(contract, plan, options, text) if options.resume else _new(contract, plan, options, text, notices)
+    finished = store.finished()
+    cases = [case for case in plan.cases if case.id not in finished]
+    try:
+        _measure(contract, cases, store, options, progress)
+    finally:
+        progress.run_done()
+        store.close()
+    return open_run(store.path, options.results)
+
+
+def _measure(
+    contract: Contract, cases: Sequence[Case], store: RunStore, options: RunOptions, progress: Progress
+) -> list[CaseResult]:
+    budget = Budget(options.time_budget_ns, sum(case.scenario.processes for case in cases))
+    conditions = Conditions(contract, store, progress, budget, options.allow_code)
+    progress.run_started(store.info.run, [case.id for case in cases])
+    results = []
+    for index, case in enumerate(cases):
+        scenario = case.scenario
+        progress.case_started(case.id, index, len(cases), scenario.processes, scenario.max_ns)
+        result = measure_case(case, conditions)
+        progress.case_done(result)
+        results.append(result)
+    return results
+
+
+def refuse_code(contract: Contract, plan: Plan, allow_code: bool) -> None:
+    """ContractError where something of the plan is the user's own code and nobody said that it may run."""
+    if allow_code:
+        return
+    for case in plan.cases:
+        for requirement in case.requirements:
+            if metrics.is_user_metric(requirement.metric):
+                raise _code_error(str(requirement.place), requirement.metric)
+        if contract.factory is not None and not _has_artifact(contract, case):
+            raise _code_error(str(contract.factory.place), contract.factory.entry)
+
+
+def _code_error(place: str, entry: str) -> ContractError:
+    return ContractError(f"{place}: `{entry}` is code that this contract asks to run; read it, then say --allow-code")
+
+
+def _has_artifact(contract: Contract, case: Case) -> bool:
+    kinds = registry.load(case.target.backend).artifact_kinds
+    return not kinds or any(one.kind in kinds and one.kind != "safetensors" for one in contract.artifacts)
+
+
+def fingerprint(plan: Plan) -> str:
+    """SHA-256 over all that the cases ask for: targets, settings and limits, wherever they were written."""
+    asked = [
+        (case.id, asdict(settings_for(case)), asdict(case.scenario), [(one.id, one.limit) for one in case.requirements])
+        for case in plan.cases
+    ]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _new(contract: Contract, plan: Plan, options: RunOptions, text: bytes, notices: Sequence[str]) -> RunStore:
+    now = datetime.now(timezone.utc)
+    requirements: dict[str, tuple[str, ...]] = {}
+    for case in plan.cases:
+        ids = tuple(requirement.id for requirement in case.requirements)
+        requirements[case.target.name] = requirements.get(case.target.name, ()) + ids
+    info = RunInfo(
+        layout=LAYOUT,
+        run=new_run_id(now),
+        started=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        benchpact=bench.__version__,
+        contract_path=str(contract.path),
+        contract_sha256=hashlib.sha256(text).hexdigest(),
+        contract_text=text.decode(errors="replace"),
+        model=contract.name,
+        model_version=contract.version,
+        artifacts={artifact.kind: _sha256(artifact.path) for artifact in contract.artifacts},
+        cases=tuple(case.id for case in plan.cases),
+        requirements=requirements,
+        options={
+            "on": list(options.on),
+            "only": list(options.only),
+            "time_budget_ns": options.time_budget_ns,
+            "allow_code": options.allow_code,
+            "seed": SEED,
+            "plan": fingerprint(plan),
+        },
+        notices=tuple(notices),
+    )
+    return create(options.results, info)
+
+
+def _resumed(contract: Contract, plan: Plan, options: RunOptions, text: bytes) -> RunStore:
+    assert options.resume is not None
+    store = reopen(options.results, options.resume)
+    info, wanted = store.info, tuple(case.id for case in plan.cases)
+    changed = None
+    if info.contract_sha256 != hashlib.sha256(text).hexdigest():
+        changed = "the contract has changed since"
+    elif info.artifacts != {artifact.kind: _sha256(artifact.path) for artifact in contract.artifacts}:
+        changed = "an artifact has changed since"
+    elif info.cases != wanted:
+        changed = f"its cases were {', '.join(info.cases)}: give the same --on and --only"
+    elif info.options.get("plan") != fingerprint(plan):
+        changed = "a target or a limit has changed since"
+    if changed:
+        store.close()
+        raise ContractError(f"--resume {options.resume}: {changed}; leave --resume out to measure anew")
+    return store
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
