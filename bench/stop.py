@@ -1,0 +1,85 @@
+"""When a process run has seen enough: every timed requirement is clearly met or clearly missed.
+
+The rule looks at one process alone, while it runs. What it decides is only how long to measure: the
+verdict is made later, of all processes, from whatever was measured. Stopping when the answer looks
+clear could favour lucky stretches, so a look counts only if it is much clearer than a verdict must be:
+
+- the process's own interval is taken at 99.9 % instead of 95 %. Looks come each time the count has
+  grown by half, so there are at most 30 of them in 10 million timings, and the chance that any of them
+  is wrong about this process stays below 30 · 0.1 % = 3 % (Bonferroni), under the 5 % of a verdict;
+- the interval, widened by ``MARGIN`` of the value for the processes still to come, must be clear of the
+  limit. So a process ends early only where the limit is far away, and where the bias of stopping,
+  a small part of the interval's width, cannot change the answer.
+
+A sequential test whose error over all looks and processes is exact is not claimed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.contract.model import Requirement
+from bench.metrics import LATENCY_MEAN, THROUGHPUT, TIMED, percentile_of
+from bench.results import Block
+from bench.stats.pool import Estimate, Pool, mean_of
+from bench.timing import rates
+
+CONFIDENCE = 0.999
+MARGIN = 0.1
+"""Of the value: processes of one model differ by some per cent, and their interval is wider than that."""
+FIRST_LOOK_NS = 50_000_000
+GROWTH = 1.5
+MAX_TIMINGS = 2_000_000
+"""Beyond it the rule gives up and the process is measured to its end: memory and time stay small."""
+
+
+class StopRule:
+    """Fed each block of one process run; says when every timed requirement is clear."""
+
+    def __init__(self, requirements: Sequence[Requirement]) -> None:
+        self._timed = [one for one in requirements if one.block in TIMED and _is_timed(one.metric)]
+        self._latencies: list[NDArray[np.uint64]] = []
+        self._blocks: list[Block] = []
+        self._count, self._measured_ns, self._next_count = 0, 0, 1.0
+        self._decided = not self._timed
+
+    def block(self, block: Block, latencies_ns: NDArray[np.uint64]) -> bool:
+        """Take a block in; True once this process has decided every timed requirement, so that it may stop."""
+        if self._decided or self._count > MAX_TIMINGS:
+            return self._decided
+        self._latencies.append(latencies_ns)
+        self._blocks.append(block)
+        self._count += len(latencies_ns)
+        self._measured_ns += block.wall_ns
+        if self._measured_ns >= FIRST_LOOK_NS and self._count >= self._next_count:
+            self._next_count = self._count * GROWTH
+            self._decided = self._look()
+        if self._decided or self._count > MAX_TIMINGS:
+            self._latencies.clear()
+        return self._decided
+
+    def _look(self) -> bool:
+        pool = Pool([np.concatenate(self._latencies)])
+        return all(_is_clear(one, self._estimate(one.metric, pool)) for one in self._timed)
+
+    def _estimate(self, metric: str, pool: Pool) -> Estimate | None:
+        if metric == THROUGHPUT.name:
+            found = rates(self._blocks)
+            return mean_of([found], self._count, CONFIDENCE) if found else None
+        q = percentile_of(metric)
+        return pool.mean(CONFIDENCE) if q is None else pool.percentile(q, CONFIDENCE)
+
+
+def _is_timed(metric: str) -> bool:
+    return metric in (LATENCY_MEAN.name, THROUGHPUT.name) or percentile_of(metric) is not None
+
+
+def _is_clear(requirement: Requirement, estimate: Estimate | None) -> bool:
+    """Whether the limit lies outside the interval, with the margin on both sides."""
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return False
+    slack = MARGIN * estimate.value
+    return requirement.limit > estimate.high + slack or requirement.limit < estimate.low - slack
