@@ -1,0 +1,33 @@
+"""What this machine is, which backends work on it and what mends the others, what would disturb a measurement."""
+
+from __future__ import annotations
+
+from bench.device.adapter import Availability
+from bench.doctor.console import render
+from bench.doctor.diagnosis import Backend, Diagnosis, Finding, Machine, Severity, State, exit_code
+from bench.doctor.document import as_json
+
+__all__ = (
+    "Backend", "Diagnosis", "Finding", "Machine", "Severity", "State",
+    "as_json", "examine", "exit_code", "probe_all", "render",
+)  # fmt: skip
+
+
+def examine() -> Diagnosis:
+    """Look at the machine for half a second, then probe every backend in a process of its own."""
+    from bench.doctor import findings, packages, probing, readings
+
+    machine, state = readings.read_machine(), readings.read_state()
+    backends = probing.backends()
+    found = (*packages.conflicts(backends), *findings.findings(machine, state))
+    return Diagnosis(machine, state, backends, found)
+
+
+def probe_all() -> dict[str, Availability]:
+    """Backend name -> whether it works here; sorted by name. A probe that crashes or hangs is an answer too."""
+    from bench.doctor import probing
+
+    return {
+        one.name: Availability(one.usable, one.versions, one.devices, one.reason, one.remedy)
+        for one in probing.backends()
+    }
