@@ -1,0 +1,70 @@
+"""One process of a contest: every side on one backend and one model, in turns, pinned to one core.
+
+``python -m tests.speed.contest BACKEND SUBJECT FILE`` writes the figures to FILE as JSON: the peers print what
+they like.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.speed.peers import by_hand, mlperf, ov_app, poly, torch_timer
+from tests.speed.peers.ours import ours
+from tests.speed.rounds import Side, pin, take_turns
+from tests.speed.subjects import Subject, subject, write_tiny_torchscript
+
+Peer = Callable[[Subject], Side]
+OURS, HAND, AGAIN = "benchpact", "hand-written loop", "hand-written loop, again"
+
+BY_HAND: dict[str, Peer] = {
+    "onnxruntime": by_hand.ort,
+    "pytorch": by_hand.pytorch,
+    "openvino": by_hand.openvino,
+}
+PEERS: dict[str, dict[str, Peer]] = {
+    "onnxruntime": {"MLPerf LoadGen": mlperf.loadgen, "Polygraphy": poly.polygraphy},
+    "pytorch": {"torch.utils.benchmark.Timer": torch_timer.timer},
+    "openvino": {
+        "benchmark_app, time a call": ov_app.per_call,
+        "benchmark_app, its inner clock": ov_app.reported,
+    },
+}
+
+
+def sides(backend: str, raced: Subject, peers: dict[str, Peer], mirrored: bool) -> dict[str, Side]:
+    """Every side, opened; ``mirrored`` opens them in the opposite order.
+
+    The hand-written loop is there twice: how far it is from itself is what the contest cannot tell.
+    """
+    made: dict[str, Callable[[], Side]] = {OURS: lambda: ours(backend, raced.files(), raced.library())}
+    for name, peer in {HAND: BY_HAND[backend], **peers, AGAIN: BY_HAND[backend]}.items():
+        made[name] = lambda peer=peer: peer(raced)  # type: ignore[misc]
+    order = list(reversed(made)) if mirrored else list(made)
+    return {name: made[name]() for name in order}
+
+
+def main() -> None:
+    """Race, and write one JSON object: side -> its median latency in each round, in ns."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("backend", choices=sorted(BY_HAND))
+    parser.add_argument("subject", choices=("tiny", "digits"))
+    parser.add_argument("into", type=Path, metavar="FILE")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.1)
+    parser.add_argument("--mirrored", action="store_true")
+    said = parser.parse_args()
+    pin()
+    with tempfile.TemporaryDirectory() as folder:
+        raced = subject(said.subject, Path(folder))
+        if said.backend == "pytorch" and said.subject == "tiny":
+            write_tiny_torchscript(raced.torchscript)
+        racing = sides(said.backend, raced, PEERS[said.backend], said.mirrored)
+        said.into.write_text(json.dumps(take_turns(racing, said.rounds, said.seconds)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

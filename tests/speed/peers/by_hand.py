@@ -1,0 +1,94 @@
+"""The loops somebody would write by hand for each framework: bound once, clock, call, clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import perf_counter_ns
+from typing import Any
+
+from tests.speed.rounds import Side, nearest_rank
+from tests.speed.subjects import Subject
+
+
+def timed(call: Callable[[Any], Any], queries: Sequence[Any]) -> Side:
+    """A side that calls ``call`` with each query in turn, and answers its median latency in ns."""
+
+    def side(seconds: float) -> float:
+        latencies = []
+        end_ns = perf_counter_ns() + int(seconds * 1e9)
+        while perf_counter_ns() < end_ns:
+            for query in queries:
+                begin = perf_counter_ns()
+                call(query)
+                end = perf_counter_ns()
+                latencies.append(end - begin)
+        return nearest_rank(latencies, 0.5)
+
+    return side
+
+
+def ort_session(subject: Subject) -> Any:
+    """An inference session on one thread."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return ort.InferenceSession(str(subject.onnx), options, providers=["CPUExecutionProvider"])
+
+
+def ort_bindings(session: Any, subject: Subject) -> list[Any]:
+    """One IO binding a query: input and output bound to host memory that stays where it is."""
+    import numpy as np
+    import onnxruntime as ort
+
+    bindings = []
+    for array in subject.queries():
+        binding = session.io_binding()
+        binding.bind_ortvalue_input(subject.input.name, ort.OrtValue.ortvalue_from_numpy(array))
+        output = session.run(None, {subject.input.name: array})[0]
+        binding.bind_ortvalue_output(subject.output.name, ort.OrtValue.ortvalue_from_numpy(np.zeros_like(output)))
+        bindings.append(binding)
+    return bindings
+
+
+def ort(subject: Subject) -> Side:
+    """ONNX Runtime by its public IO binding."""
+    session = ort_session(subject)
+    return timed(session.run_with_iobinding, ort_bindings(session, subject))
+
+
+def pytorch(subject: Subject) -> Side:
+    """TorchScript in inference mode on one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+    module = torch.jit.load(str(subject.torchscript)).eval()
+    side = timed(module, [torch.from_numpy(array) for array in subject.queries()])
+
+    def in_inference_mode(seconds: float) -> float:
+        with torch.inference_mode():
+            return side(seconds)
+
+    return in_inference_mode
+
+
+def openvino_request(subject: Subject) -> Any:
+    """A synchronous request of a model compiled for one stream of one thread, in fp32."""
+    import openvino
+
+    core = openvino.Core()
+    model = core.read_model(subject.onnx)
+    model.reshape([1, *subject.input.shape[1:]])
+    hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    return core.compile_model(
+        model, "CPU", {**hints, "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
+    ).create_infer_request()
+
+
+def openvino(subject: Subject) -> Side:
+    """OpenVINO's ``infer`` with inputs that are shared, not copied."""
+    import openvino
+
+    request = openvino_request(subject)
+    tensors = [openvino.Tensor(array) for array in subject.queries()]
+    return timed(lambda tensor: request.infer(tensor, share_inputs=True, share_outputs=True), tensors)
