@@ -76,7 +76,7 @@ def rates(blocks: Sequence[Block]) -> Series | None:
     seconds = np.array([block.wall_ns for block in blocks], dtype=float) / 1e9
     if not seconds.sum() > 0:
         return None
-    cuts = edges(len(blocks))[:-1] if len(blocks) > 3 else np.array([0])
+    cuts = edges(len(blocks))[:-1]
     totals, weights = np.add.reduceat(samples, cuts), np.add.reduceat(seconds, cuts)
     if not weights.all():
         totals, weights = totals.sum(keepdims=True), weights.sum(keepdims=True)

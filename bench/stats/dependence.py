@@ -51,8 +51,8 @@ class Uncertainty:
 
 
 def edges(count: int) -> NDArray[np.intp]:
-    """Where to cut ``count`` items in time order: 32 or 8 stretches, fewer for less than 16 items."""
-    stretches = FINE if count >= 2 * FINE else COARSE if count >= 2 * COARSE else count // 2
+    """Where to cut ``count`` items in time order: 32 or 8 stretches, fewer for less than 16 items, 1 below 4."""
+    stretches = FINE if count >= 2 * FINE else COARSE if count >= 2 * COARSE else max(1, count // 2)
     return np.linspace(0, count, stretches + 1).astype(np.intp)
 
 
@@ -71,34 +71,42 @@ def pooled_mean(processes: Sequence[Series]) -> float:
 
 
 def uncertainty(processes: Sequence[Series]) -> Uncertainty | None:
-    """How far the pooled mean can be trusted; None where there is too little to tell."""
+    """How far the pooled mean can be trusted: the larger variance; None where there is too little to tell."""
+    found = [one for one in (within(processes), between(processes)) if one is not None]
+    return max(found, key=lambda one: one.variance, default=None)
+
+
+def within(processes: Sequence[Series]) -> Uncertainty | None:
+    """By batch means; None where a process has too few timings to be cut."""
+    if any(len(one.stretches[-1]) < 2 for one in processes):
+        return None
     total = sum(one.weight for one in processes)
-    mean = pooled_mean(processes)
-    candidates = []
-    df = sum(len(one.stretches[-1]) - 1 for one in processes)
-    if all(len(one.stretches[-1]) > 1 for one in processes):
-        within = max(
-            sum((one.weight / total) ** 2 * _variance_of_mean(one.stretches[kind]) for one in processes)
-            for kind in (0, -1)
-        )
-        candidates.append(Uncertainty(within, df))
-    if len(processes) > 1:
-        square = sum((one.weight / total * (one.mean - mean)) ** 2 for one in processes)
-        candidates.append(Uncertainty(square * len(processes) / (len(processes) - 1), len(processes) - 1))
-    return max(candidates, key=lambda one: one.variance, default=None)
+    variances = [
+        sum((one.weight / total) ** 2 * _variance_of_mean(one.stretches[kind]) for one in processes) for kind in (0, -1)
+    ]
+    return Uncertainty(max(variances), sum(len(one.stretches[-1]) - 1 for one in processes))
 
 
-def effective_size(processes: Sequence[Series], confidence: float = CONFIDENCE) -> int:
+def between(processes: Sequence[Series]) -> Uncertainty | None:
+    """By how the processes' own means differ; None for a single one."""
+    many = len(processes)
+    if many < 2:
+        return None
+    total, mean = sum(one.weight for one in processes), pooled_mean(processes)
+    square = sum((one.weight / total * (one.mean - mean)) ** 2 for one in processes)
+    return Uncertainty(square * many / (many - 1), many - 1)
+
+
+def effective_size(processes: Sequence[Series], found: Uncertainty | None, confidence: float = CONFIDENCE) -> int:
     """How many independent timings would tell a share as precisely as these do; 1 to their number.
 
-    The series' means are shares (of timings at or below a value). The count is divided by the design
-    effect — the share's variance over that of as many independent ones; Kish, *Survey Sampling* (1965),
+    The series' means are shares (of timings at or below a value), ``found`` says how far their mean can
+    be trusted. The count is divided by the design effect — the share's variance over that of as many independent ones; Kish, *Survey Sampling* (1965),
     section 8.2 — and by (t/z)² for the variance's own degrees of freedom: Korn & Graubard, *Survey
     Methodology* 24 (1998), p. 193.
     """
     count = sum(one.weight for one in processes)
     share = pooled_mean(processes)
-    found = uncertainty(processes)
     if found is None:
         return 1
     inflation = (student_t(found.df, confidence) / normal_z(confidence)) ** 2

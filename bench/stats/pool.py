@@ -1,26 +1,32 @@
 """Percentiles of the pool of several processes' timings.
 
-A percentile is the nearest rank: the ``ceil(q·n)``-th smallest of the pool. Its interval is Woodruff's
-(*JASA* 47, 1952, p. 635): two order statistics of the pool, at the ranks that enclose the quantile in as
-many *independent* timings as these are worth (``dependence.effective_size``), widened to hold each
-process's own percentile.
+A percentile is the nearest rank: the ``ceil(q·n)``-th smallest of the pool. Its interval is made of
+
+- two order statistics of the pool, at the ranks that enclose the quantile in as many *independent*
+  timings as these are worth (``dependence.effective_size``): Woodruff, *JASA* 47 (1952), p. 635;
+- where the processes' own percentiles differ by more than that explains, Student's interval over them
+  (independent replications; Alexopoulos & Seila 1998, section 7.2.5).
+
+It is widened to hold each process's own percentile. Where the processes are too short to have one of
+their own, how they differ goes into the effective size instead.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
+from statistics import stdev
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.stats import CONFIDENCE
-from bench.stats.dependence import Series, edges, effective_size, pooled_mean, series, uncertainty
-from bench.stats.distributions import binomial_ranks
+from bench.stats.dependence import Series, edges, effective_size, pooled_mean, series, uncertainty, within
+from bench.stats.distributions import binomial_ranks, student_t
 
 Timings = NDArray[np.uint64]
 
@@ -87,40 +93,54 @@ class Pool:
         if self.count < needed(q):
             return None
         value = self.at(rank(q, self.count))
-        size = min(self.count, self._effective_size(value, q, confidence))
-        first, last = binomial_ranks(size, q, confidence)
-        low = self.at((first - 1) * self.count // size + 1)
-        high = self.at(-(-last * self.count // size))
         own = tuple(float(one[rank(q, len(one)) - 1]) if len(one) >= needed(q) else None for one in self._sorted)
         told = [one for one in own if one is not None]
-        return Estimate(float(value), min([low, value, *told]), max([high, value, *told]), own, self.count)
+        replicated = len(told) == len(own) > 1
+        shares = self._shares(value, q)
+        found = within(shares) if replicated else uncertainty(shares)
+        low, high = self._order_statistics(q, effective_size(shares, found, confidence), confidence)
+        if replicated and found is not None:
+            half = _between_processes(told, (high - low) / 2 / student_t(found.df, confidence), confidence)
+            low, high = max(0.0, min(low, value - half)), max(high, value + half)
+        return Estimate(float(value), min([low, *told]), max([high, *told]), own, self.count)
 
     def mean(self, confidence: float = CONFIDENCE) -> Estimate | None:
         """The mean of all timings; None where there are none."""
         if not self.count:
             return None
-        found = []
-        for one in self.processes:
-            cuts = edges(len(one)) if len(one) > 3 else np.array([0, len(one)])
-            totals = np.array([float(one[a:b].sum()) for a, b in pairwise(cuts)])
-            found.append(series(totals, np.diff(cuts).astype(float)))
+        found = [_series(one, lambda stretch: float(stretch.sum())) for one in self.processes]
         return mean_of(found, self.count, confidence)
 
     def _upto(self, value: int) -> int:
         key = self._dtype.type(value)
         return sum(int(np.searchsorted(one, key, side="right")) for one in self._sorted)
 
-    def _effective_size(self, value: int, q: float, confidence: float) -> int:
-        """Of the share of timings at or below ``value`` — or strictly below it, where ties put that nearer to q."""
-        key, at_or_below = np.uint64(value), self._upto(value) / self.count
-        below = (self._upto(value - 1) if value else 0) / self.count
+    def _order_statistics(self, q: float, size: int, confidence: float) -> tuple[float, float]:
+        """The pool's values at the ranks that enclose the quantile in ``size`` independent timings."""
+        first, last = binomial_ranks(min(size, self.count), q, confidence)
+        low = self.at((first - 1) * self.count // size + 1)
+        return float(low), float(self.at(-(-last * self.count // size)))
+
+    def _shares(self, value: int, q: float) -> list[Series]:
+        """The share of timings at or below ``value`` — or strictly below it, where ties put that nearer to q."""
+        at_or_below = self._upto(value) / self.count
+        below = self._upto(value - 1) / self.count if value else 0.0
         strictly = below > 0 and (at_or_below == 1 or abs(below - q) < abs(at_or_below - q))
-        shares = []
-        for one in self.processes:
-            cuts = edges(len(one)) if len(one) > 3 else np.array([0, len(one)])
-            counts = [np.count_nonzero(one[a:b] < key if strictly else one[a:b] <= key) for a, b in pairwise(cuts)]
-            shares.append(series(np.array(counts, dtype=float), np.diff(cuts).astype(float)))
-        return effective_size(shares, confidence)
+        key = np.uint64(value - 1 if strictly else value)
+        return [_series(one, lambda stretch: float(np.count_nonzero(stretch <= key))) for one in self.processes]
+
+
+def _series(timings: Timings, total: Callable[[Timings], float]) -> Series:
+    """One process, ``total`` taken of each of its stretches."""
+    cuts = edges(len(timings))
+    totals = np.array([total(timings[a:b]) for a, b in pairwise(cuts)])
+    return series(totals, np.diff(cuts).astype(float))
+
+
+def _between_processes(own: Sequence[float], within_se: float, confidence: float) -> float:
+    """Half of Student's interval over the processes' own percentiles; 0 where they differ less than ``within_se`` explains."""
+    se = stdev(own) / math.sqrt(len(own))
+    return student_t(len(own) - 1, confidence) * se if se > within_se else 0.0
 
 
 def mean_of(processes: Sequence[Series], count: int, confidence: float = CONFIDENCE) -> Estimate:
