@@ -1,0 +1,203 @@
+"""YAML text -> nodes that know where they stand and what was really written.
+
+Values are never resolved by YAML's own rules (which read ``1.10`` as 1.1, ``on`` as true, ``12:30`` as
+750 and ``1e-4`` as a string): a scalar keeps its text, and the contract's grammar decides what it is.
+Whatever a contract needs none of is refused: anchors and aliases (and with them every bomb), tags,
+several documents, duplicate keys, deep nesting, huge files.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from bench.contract.model import Place
+from bench.contract.problems import ContractProblems, Problem, Problems, meant, quoted
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 16
+MAX_NODES = 20_000
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """One value as text. ``plain`` is False where it was written in quotes or as a block."""
+
+    place: Place
+    text: str
+    plain: bool
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was written, or YAML's words for nothing."""
+        return self.plain and self.text in ("", "~", "null")
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list."""
+
+    place: Place
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A mapping; its keys are unique."""
+
+    place: Place
+    pairs: tuple[tuple[Scalar, Node], ...]
+
+
+Node = Scalar | Items | Pairs
+
+
+def read_text(path: Path) -> str:
+    """The file's text. Raises ContractProblems where there is none, or too much, or not UTF-8."""
+    start = Place(str(path), 1, 1)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ContractProblems([Problem(start, "this is not a file")])
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        near = meant(path.name, _neighbours(path))
+        raise ContractProblems([Problem(start, f"there is no such file: {near}")]) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ContractProblems([Problem(start, f"the file cannot be read: {reason}")]) from None
+    if len(data) > MAX_BYTES:
+        raise ContractProblems([Problem(start, f"the file is larger than {MAX_BYTES >> 20} MiB: this is no contract")])
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - data.rfind(b"\n", 0, error.start)
+        place = Place(str(path), line, column)
+        raise ContractProblems([Problem(place, "the file is not UTF-8 from here on: save it as UTF-8")]) from None
+
+
+def _neighbours(path: Path) -> list[str]:
+    try:
+        return sorted(one.name for one in path.parent.iterdir() if one.suffix in (".yaml", ".yml"))
+    except OSError:
+        return []
+
+
+def compose(text: str, file: str) -> Node:
+    """The document's root. Raises ContractProblems for what is no YAML, and for all that is refused."""
+    problems = Problems()
+    try:
+        root = _Composer(yaml.parse(text, Loader=yaml.SafeLoader), file, problems).document()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
+        problems.add(place, _yaml_error(error, text, mark.index if mark else 0))
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        place = Place(file, before.count("\n") + 1, error.position - before.rfind("\n"))
+        problems.add(place, f"the character U+{ord(text[error.position]):04X} cannot stand in YAML: leave it out")
+    problems.raise_if_any()
+    return root
+
+
+def _yaml_error(error: yaml.MarkedYAMLError, text: str, index: int) -> str:
+    found = text[index : index + 1]
+    line = text[text.rfind("\n", 0, index) + 1 : index]
+    if found == "\t" or (not line.strip() and "\t" in line):
+        return "there is a tab here: indent with spaces"
+    if found in "%@`" and found:
+        return f"a value cannot begin with `{found}`: put it in quotes"
+    if line.rstrip().endswith(">") or line.rstrip().endswith("<"):
+        return 'a limit that begins with > must stand in quotes: write ">= 1200/s", or `at least 1200/s`'
+    reason = ", ".join(part for part in (error.problem, error.context) if part)
+    return f"this is not YAML: {reason or 'it cannot be read'}{_hint(error.problem or '')}"
+
+
+def _hint(problem: str) -> str:
+    if "mapping values are not allowed" in problem:
+        return ": a value that holds `: ` must stand in quotes, and lines of one block begin in one column"
+    if "could not find expected ':'" in problem or "but found '<scalar>'" in problem:
+        return ": is a `:` or a `,` missing just before?"
+    if "<block mapping start>" in problem or "<block end>" in problem:
+        return ": lines of one block must begin in one column"
+    return ""
+
+
+class _Refused(Exception):  # noqa: N818 - it never leaves this module
+    """Reading cannot go on; the problem has been noted."""
+
+
+class _Composer:
+    """Nodes from the parser's events; each node is counted and no call is deeper than ``MAX_DEPTH``."""
+
+    def __init__(self, events: Iterator[yaml.Event], file: str, problems: Problems) -> None:
+        self._events = events
+        self._file = file
+        self._problems = problems
+        self._nodes = 0
+
+    def document(self) -> Node:
+        """The one document's root; an empty file is an empty scalar."""
+        root: Node = Scalar(Place(self._file, 1, 1), "", True)
+        documents = 0
+        try:
+            for event in self._events:
+                if isinstance(event, yaml.DocumentStartEvent):
+                    documents += 1
+                    if documents > 1:
+                        self._problems.add(self._place(event), "a second document begins here: one file is one contract")
+                        break
+                    root = self._node(next(self._events), 0)
+        except _Refused:
+            pass
+        return root
+
+    def _place(self, event: yaml.Event) -> Place:
+        return Place(self._file, event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def _refuse(self, event: yaml.Event, message: str) -> _Refused:
+        self._problems.add(self._place(event), message)
+        return _Refused()
+
+    def _node(self, event: yaml.Event, depth: int) -> Node:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise self._refuse(event, f"the file holds more than {MAX_NODES} values: this is no contract")
+        if depth > MAX_DEPTH:
+            raise self._refuse(event, f"this is nested more than {MAX_DEPTH} deep: a contract is not")
+        if isinstance(event, yaml.AliasEvent):
+            raise self._refuse(event, f"`*{event.anchor}`: aliases are not read here: write the value out")
+        assert isinstance(event, yaml.NodeEvent)
+        if event.anchor is not None:
+            self._problems.add(self._place(event), f"`&{event.anchor}`: anchors are not read here: leave it out")
+        if event.tag is not None:  # type: ignore[attr-defined]
+            self._problems.add(self._place(event), f"{quoted(event.tag)}: tags are not read here: leave it out")  # type: ignore[attr-defined]
+        if isinstance(event, yaml.ScalarEvent):
+            return Scalar(self._place(event), event.value, event.style is None)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return Items(self._place(event), tuple(self._list(depth)))
+        return Pairs(self._place(event), tuple(self._mapping(depth)))
+
+    def _list(self, depth: int) -> Iterator[Node]:
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            yield self._node(event, depth + 1)
+
+    def _mapping(self, depth: int) -> Iterator[tuple[Scalar, Node]]:
+        seen: dict[str, Place] = {}
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            key = self._node(event, depth + 1)
+            value = self._node(next(self._events), depth + 1)
+            if not isinstance(key, Scalar):
+                self._problems.add(key.place, "a key must be a word, not a list or a mapping")
+            elif key.text in seen:
+                first = seen[key.text]
+                message = f"{quoted(key.text)} stands here twice, first in line {first.line}: leave one out"
+                self._problems.add(key.place, message)
+            else:
+                seen[key.text] = key.place
+                yield key, value
