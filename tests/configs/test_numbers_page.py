@@ -1,0 +1,58 @@
+"""The page on numbers says what the code does: its constants and its table are compared with it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from bench.contract.model import ScenarioSettings
+from bench.device import scenarios, warmup
+from bench.device.records import PHASES, Job
+from bench.device.worker import CLOSED
+from bench.jobs import LEAST_QUERIES
+from bench.stats import CONFIDENCE
+from bench.stats.dependence import COARSE, FINE
+from bench.stats.pool import needed
+from bench.stop import CONFIDENCE as STOP_CONFIDENCE
+from bench.stop import MARGIN
+
+PAGE = " ".join((Path(__file__).resolve().parents[2] / "docs" / "numbers.md").read_text(encoding="utf-8").split())
+NS_PER_MS, NS_PER_S = 1_000_000, 1_000_000_000
+JOB = {one.name: one.default for one in fields(Job)}
+SCENARIO = ScenarioSettings("single-stream")
+
+
+def test_the_table_of_timings_needed_is_the_codes_own() -> None:
+    rows = re.findall(r"\| p([\d.]+) \| ([\d ]+) \|", PAGE)
+    assert len(rows) == 5
+    for percentile, count in rows:
+        assert needed(float(percentile) / 100) == int(count.replace(" ", "")), percentile
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        f"**blocks** of about {scenarios.BLOCK_NS // NS_PER_MS} ms",
+        f"the medians of the last {warmup.WINDOW} blocks lie within {warmup.TOLERANCE * 100:.0f} % of their middle one",
+        f"or after {int(str(JOB['warm_up_max_ns'])) // NS_PER_S} s",
+        f"must be at least {CLOSED} of the wall time",
+        f"`time` ({SCENARIO.max_ns // NS_PER_S} s unless the contract says otherwise)",
+        f"`min time` ({SCENARIO.min_ns // NS_PER_MS} ms) and {LEAST_QUERIES} queries",
+        f"A case takes {SCENARIO.processes} processes unless the contract says otherwise",
+        f"clear of a {STOP_CONFIDENCE:.1%} interval".replace("%", " %"),
+        f"with a margin of {MARGIN * 100:.0f} % of the value",
+        f"comes with a {CONFIDENCE * 100:.0f} % interval",
+        f"{COARSE} and {FINE} of them",
+        f"up to {scenarios.BEST_BATCH_MAX} samples a query",
+    ],
+)
+def test_every_constant_on_the_page_is_the_codes_own(sentence: str) -> None:
+    assert sentence in PAGE
+
+
+def test_every_phase_is_explained_in_order() -> None:
+    named = [name for name in re.findall(r"\| `([\w-]+)` \|", PAGE) if name in PHASES]
+    assert tuple(named) == PHASES
