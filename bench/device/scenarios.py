@@ -62,7 +62,6 @@ class Issuer:
         )
         self.pool = [session.stage(library.query(first, batch)) for first in _firsts(library, batch)]
         self._queue: List[Any] = []
-        self._latencies = [0] * MAX_BLOCK
 
     def drained_ns(self) -> int:
         """One query from issue to outputs read on the host: no session can pretend this is shorter."""
@@ -80,19 +79,21 @@ class Issuer:
         queries = max(1, min(queries, MAX_BLOCK))
         if len(self._queue) != queries:
             self._queue = (self.pool * (queries // len(self.pool) + 1))[:queries]
+        latencies: List[int] = []
         if self.advance is None:
-            span = timed_block(self.session.run, self._queue, self._latencies)
+            span = timed_block(self.session.run, self._queue, latencies)
         else:
-            span = timed_block_with_state(self.session.run, self.advance, self._queue, self._latencies)
-        return Block(self._latencies[:queries], queries * self.batch, span)
+            span = timed_block_with_state(self.session.run, self.advance, self._queue, latencies)
+        return Block(latencies, queries * self.batch, span)
 
     def _overlapped_block(self, run_all: Callable[[Sequence[Any]], None], queries: int) -> Block:
         """One timing for a group of batches in flight together."""
         size = max(2, min(queries, OVERLAPPED))
         together = (self.pool * (size // len(self.pool) + 1))[:size]
         groups = max(1, min(queries, MAX_BLOCK) // size)
-        span = timed_block(run_all, [together] * groups, self._latencies)
-        return Block(self._latencies[:groups], groups * size * self.batch, span)
+        latencies: List[int] = []
+        span = timed_block(run_all, [together] * groups, latencies)
+        return Block(latencies, groups * size * self.batch, span)
 
 
 def _firsts(library: SampleLibrary, batch: int) -> range:
@@ -139,7 +140,7 @@ def audit(issuer: Issuer, drained_ns: int, cost: LoopCost) -> Closure:
 
 def _burst(session: Session, staged: Any, drained_ns: int, cost: LoopCost) -> Closure:
     queries = max(2, min(AUDIT_NS // max(1, drained_ns), MAX_BLOCK))
-    latencies = [0] * queries
+    latencies: List[int] = []
     outputs = session.run(staged)
     session.read(outputs)
     begin = perf_counter_ns()
@@ -149,7 +150,7 @@ def _burst(session: Session, staged: Any, drained_ns: int, cost: LoopCost) -> Cl
     timed_block(session.run, [staged] * (queries - 1), latencies)
     issue = perf_counter_ns()
     outputs = session.run(staged)
-    latencies[-1] = perf_counter_ns() - issue
+    latencies.append(perf_counter_ns() - issue)
     session.read(outputs)
     wall = max(1, perf_counter_ns() - begin - idle_read_ns)
     loop_ns = int(cost.outside_ns * queries)
