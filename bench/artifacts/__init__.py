@@ -1,0 +1,54 @@
+"""What an artifact says of itself, read without its framework and without running anything in it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from bench.artifacts.facts import ArtifactError, ArtifactFacts, regular_size
+
+__all__ = ["KINDS", "ArtifactError", "ArtifactFacts", "kind_of", "read"]
+
+KINDS = {
+    "onnx": "bench.artifacts.onnx_file",
+    "torchscript": "bench.artifacts.torchscript",
+    "torch-export": "bench.artifacts.torch_export",
+    "openvino": "bench.artifacts.openvino_ir",
+    "safetensors": "bench.artifacts.safetensors_file",
+}
+"""Kind of artifact -> the module whose ``read`` knows it."""
+
+_SUFFIXES = {".onnx": "onnx", ".pt2": "torch-export", ".pt": "torchscript", ".xml": "openvino"} | {
+    ".pth": "torchscript",
+    ".jit": "torchscript",
+    ".ts": "torchscript",
+    ".safetensors": "safetensors",
+}
+
+
+def read(kind: str, path: Path, companions: tuple[Path, ...] = ()) -> ArtifactFacts:
+    """The facts of an artifact; ``companions`` are the further files that the contract names with it.
+
+    Raises ArtifactError, whose message names the file and is one sentence, for anything that is not a
+    whole artifact of that kind.
+    """
+    if kind not in KINDS:
+        raise ArtifactError(f"{path}: `{kind}` is no kind of artifact; the kinds are {', '.join(KINDS)}")
+    try:
+        for companion in companions:
+            regular_size(companion)
+        regular_size(path)
+        facts: ArtifactFacts = import_module(KINDS[kind]).read(path, companions)
+    except OSError as error:
+        where = error.filename or path
+        raise ArtifactError(f"{where}: cannot be read: {error.strerror or error}") from error
+    return facts
+
+
+def kind_of(path: Path) -> str:
+    """The kind of artifact that a file is by its name; ArtifactError where its name tells none."""
+    if path.suffix.lower() not in _SUFFIXES:
+        raise ArtifactError(
+            f"{path}: a model file ends in {', '.join(_SUFFIXES)}; `{path.suffix}` tells no kind of artifact"
+        )
+    return _SUFFIXES[path.suffix.lower()]

@@ -1,0 +1,78 @@
+"""What every kind of artifact is read into, and what all of their readers hold to."""
+
+from __future__ import annotations
+
+import math
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.device.adapter import TensorSpec
+from bench.errors import ContractError
+
+MAX_DIMENSION = 1 << 53
+WEIGHT_DTYPES = frozenset(
+    ("float64", "float32", "float16", "bfloat16", "int8", "uint8", "int4", "uint4", "complex64", "complex128")
+)
+
+
+class ArtifactError(ContractError):
+    """An artifact is not what it should be; the message is one sentence that begins with the file."""
+
+
+@dataclass(frozen=True)
+class ArtifactFacts:
+    """What an artifact says of itself; None where its kind does not tell.
+
+    ``parameters`` counts the elements of the stored weights (see ``count_parameters``). ``size_bytes``
+    counts the files it consists of.
+    """
+
+    kind: str
+    inputs: tuple[TensorSpec, ...] | None
+    outputs: tuple[TensorSpec, ...] | None
+    parameters: int | None
+    producer: str | None
+    producer_version: str | None
+    opset: int | None
+    size_bytes: int
+
+
+def count_parameters(tensors: Iterable[tuple[str, Sequence[int]]]) -> int:
+    """Elements of all tensors, given as (dtype, shape), that can be learned weights.
+
+    Those are floating-point tensors and integers of 8 bits or fewer (quantized weights) that have a
+    dimension: exporters store axes, shapes and indices as int64 and constants such as an epsilon as
+    scalars, in the same place as weights.
+    """
+    return sum(
+        math.prod(shape) for dtype, shape in tensors if shape and (dtype in WEIGHT_DTYPES or dtype.startswith("float8"))
+    )
+
+
+def free_dimension(tensor: str, axis: int) -> str:
+    """The name of a dimension that the artifact leaves free without naming it: ``image:0``."""
+    return f"{tensor}:{axis}"
+
+
+def regular_size(path: Path) -> int:
+    """The file's bytes; ArtifactError for what is no regular file, OSError where it is not there."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ArtifactError(f"{path}: is not a regular file")
+    return status.st_size
+
+
+def size_of(path: Path, others: Iterable[Path]) -> int:
+    """Bytes of the artifact and its further files, each file counted once."""
+    return sum(regular_size(one) for one in {path.resolve(), *(other.resolve() for other in others)})
+
+
+def shape_of(path: Path, what: str, sizes: Sequence[object]) -> tuple[int, ...]:
+    """The fixed shape of a stored tensor; ArtifactError where a size is none."""
+    if not all(type(size) is int and 0 <= size < MAX_DIMENSION for size in sizes) or len(sizes) > 64:
+        raise ArtifactError(
+            f"{path}: {what} has the shape {str(list(sizes))[:80]}, which is none; is the file damaged?"
+        )
+    return tuple(size for size in sizes if isinstance(size, int))

@@ -1,0 +1,57 @@
+"""PyTorch's zip archives: members found by the end of their names, read within bounds, never unpickled."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.artifacts.facts import ArtifactError
+
+MAX_MEMBER_BYTES = 256 << 20
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    IndexError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
+"""What ``zipfile`` raises on a file that is not as it should be."""
+
+
+class TorchArchive:
+    """One archive; every member's name begins with the archive's own folder."""
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile):
+        self.path = path
+        self._archive = archive
+        names = archive.namelist()
+        self.folder = names[0].split("/")[0] if names else ""
+        self.names = tuple(name.removeprefix(self.folder + "/") for name in names)
+
+    def read(self, name: str) -> bytes:
+        """A member's bytes; ArtifactError where it is missing, damaged or larger than anything we read."""
+        if name not in self.names:
+            raise ArtifactError(f"{self.path}: has no `{name}`; it is not the kind of archive it should be")
+        info = self._archive.getinfo(f"{self.folder}/{name}")
+        if info.file_size > MAX_MEMBER_BYTES:
+            raise ArtifactError(f"{self.path}: its `{name}` has {info.file_size} bytes, which is more than is read")
+        with self._archive.open(info) as member:
+            return member.read(MAX_MEMBER_BYTES)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[TorchArchive]:
+    """The archive; ArtifactError for a file that is no whole zip archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield TorchArchive(path, archive)
+    except _BROKEN as error:
+        raise ArtifactError(f"{path}: is not a whole PyTorch archive: it is cut off or damaged") from error
