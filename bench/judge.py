@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bench.contract.model import Contract, Requirement
 from bench.metrics import ARTIFACT_SIZE, MEMORY, QUALITY, START_PHASES, TIMED
 from bench.plan import Case
-from bench.quality import quality_figures
+from bench.quality import collected, quality_figures
 from bench.results import Failure, Figure, Outcome, ProcessRun, Verdict
 from bench.timing import timing_figures
 from bench.verdict import at_best_undecided, verdict
@@ -51,7 +51,8 @@ def judge_case(
         for figure in timing_figures(finished, timings, wanted, _invalid(process_runs)):
             figures[case.scenario.scenario, figure.metric] = figure
     if case.collects_outputs:
-        figures.update(quality_figures(case, contract, finished, outputs, allow_code))
+        found = collected(contract, process_runs, outputs)
+        figures.update(quality_figures(contract, case.requirements, found, allow_code))
     figures["", ARTIFACT_SIZE.name] = artifact_size(contract, finished)
     verdicts = tuple(
         _verdict(one, figures.get((one.block, one.metric)), process_runs, case.scenario.processes)

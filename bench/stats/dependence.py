@@ -67,7 +67,8 @@ def series(totals: NDArray[np.float64], weights: NDArray[np.float64]) -> Series:
 
 def pooled_mean(processes: Sequence[Series]) -> float:
     """The mean over everything, each process by its weight."""
-    return sum(one.weight * one.mean for one in processes) / sum(one.weight for one in processes)
+    total = math.fsum(one.weight for one in processes)
+    return math.fsum(one.weight * one.mean for one in processes) / total
 
 
 def uncertainty(processes: Sequence[Series]) -> Uncertainty | None:
@@ -80,9 +81,10 @@ def within(processes: Sequence[Series]) -> Uncertainty | None:
     """By batch means; None where a process has too few timings to be cut."""
     if any(len(one.stretches[-1]) < 2 for one in processes):
         return None
-    total = sum(one.weight for one in processes)
+    total = math.fsum(one.weight for one in processes)
     variances = [
-        sum((one.weight / total) ** 2 * _variance_of_mean(one.stretches[kind]) for one in processes) for kind in (0, -1)
+        math.fsum((one.weight / total) ** 2 * _variance_of_mean(one.stretches[kind]) for one in processes)
+        for kind in (0, -1)
     ]
     return Uncertainty(max(variances), sum(len(one.stretches[-1]) - 1 for one in processes))
 
@@ -92,8 +94,8 @@ def between(processes: Sequence[Series]) -> Uncertainty | None:
     many = len(processes)
     if many < 2:
         return None
-    total, mean = sum(one.weight for one in processes), pooled_mean(processes)
-    square = sum((one.weight / total * (one.mean - mean)) ** 2 for one in processes)
+    total, mean = math.fsum(one.weight for one in processes), pooled_mean(processes)
+    square = math.fsum((one.weight / total * (one.mean - mean)) ** 2 for one in processes)
     return Uncertainty(square * many / (many - 1), many - 1)
 
 
@@ -101,11 +103,11 @@ def effective_size(processes: Sequence[Series], found: Uncertainty | None, confi
     """How many independent timings would tell a share as precisely as these do; 1 to their number.
 
     The series' means are shares (of timings at or below a value), ``found`` says how far their mean can
-    be trusted. The count is divided by the design effect — the share's variance over that of as many independent ones; Kish, *Survey Sampling* (1965),
-    section 8.2 — and by (t/z)² for the variance's own degrees of freedom: Korn & Graubard, *Survey
-    Methodology* 24 (1998), p. 193.
+    be trusted. The count is divided by the design effect — the share's variance over that of as many
+    independent ones; Kish, *Survey Sampling* (1965), section 8.2 — and by (t/z)² for the variance's own
+    degrees of freedom: Korn & Graubard, *Survey Methodology* 24 (1998), p. 193.
     """
-    count = sum(one.weight for one in processes)
+    count = math.fsum(one.weight for one in processes)
     share = pooled_mean(processes)
     if found is None:
         return 1

@@ -108,7 +108,7 @@ class Pool:
         """The mean of all timings; None where there are none."""
         if not self.count:
             return None
-        found = [_series(one, lambda stretch: float(stretch.sum())) for one in self.processes]
+        found = [_series(one, lambda stretch: float(stretch.sum(dtype=np.float64))) for one in self.processes]
         return mean_of(found, self.count, confidence)
 
     def _upto(self, value: int) -> int:
@@ -138,16 +138,16 @@ def _series(timings: Timings, total: Callable[[Timings], float]) -> Series:
 
 
 def _between_processes(own: Sequence[float], within_se: float, confidence: float) -> float:
-    """Half of Student's interval over the processes' own percentiles; 0 where they differ less than ``within_se`` explains."""
+    """Half of Student's interval over the processes' own percentiles; 0 where ``within_se`` explains their spread."""
     se = stdev(own) / math.sqrt(len(own))
     return student_t(len(own) - 1, confidence) * se if se > within_se else 0.0
 
 
 def mean_of(processes: Sequence[Series], count: int, confidence: float = CONFIDENCE) -> Estimate:
-    """The pooled mean with Student's interval, widened to hold each process's own mean."""
+    """The pooled mean of times or rates (never below 0), Student's interval, widened to hold each process's own."""
     value, own = pooled_mean(processes), tuple(one.mean for one in processes)
     found = uncertainty(processes)
     if found is None:
         return Estimate(value, None, None, own, count)
     half = found.half_width(confidence)
-    return Estimate(value, min(value - half, *own), max(value + half, *own), own, count)
+    return Estimate(value, max(0.0, min(value - half, *own)), max(value + half, *own), own, count)
