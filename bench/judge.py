@@ -43,13 +43,13 @@ def judge_case(
     ``allow_code`` lets the user's own metric functions run.
     """
     finished = [one for one in process_runs if one.failure is None]
-    figures: dict[tuple[str, str], Figure] = {}
-    for figure in process_figures(finished):
-        figures[case.scenario.scenario, figure.metric] = figure
-    if case.scenario.scenario in TIMED:
-        wanted = [one.metric for one in case.requirements if one.block in TIMED]
-        for figure in timing_figures(finished, timings, wanted, _invalid(process_runs)):
-            figures[case.scenario.scenario, figure.metric] = figure
+    scenario = case.scenario.scenario
+    figures = {(scenario, figure.metric): figure for figure in process_figures(finished)}
+    if scenario in TIMED:
+        wanted = [one.metric for one in case.requirements if one.block == scenario]
+        overlap, invalid = scenario == "offline", _invalid(process_runs)
+        for figure in timing_figures(finished, timings, wanted, may_overlap=overlap, invalid=invalid):
+            figures[scenario, figure.metric] = figure
     if case.collects_outputs:
         found = collected(contract, process_runs, outputs)
         figures.update(quality_figures(contract, case.requirements, found, allow_code))

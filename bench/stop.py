@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract.model import Requirement
-from bench.metrics import LATENCY_MEAN, THROUGHPUT, TIMED, percentile_of
+from bench.metrics import THROUGHPUT, TIMED, percentile_of
 from bench.results import Block
 from bench.stats.pool import Estimate, Pool, mean_of
-from bench.timing import rates
+from bench.timing import is_timed, rates
 
 CONFIDENCE = 0.999
 MARGIN = 0.1
@@ -40,7 +40,7 @@ class StopRule:
     """Fed each block of one process run; says when every timed requirement is clear."""
 
     def __init__(self, requirements: Sequence[Requirement]) -> None:
-        self._timed = [one for one in requirements if one.block in TIMED and _is_timed(one.metric)]
+        self._timed = [one for one in requirements if one.block in TIMED and is_timed(one.metric)]
         self._latencies: list[NDArray[np.uint64]] = []
         self._blocks: list[Block] = []
         self._count, self._measured_ns, self._next_count = 0, 0, 1.0
@@ -71,10 +71,6 @@ class StopRule:
             return mean_of([found], self._count, CONFIDENCE) if found else None
         q = percentile_of(metric)
         return pool.mean(CONFIDENCE) if q is None else pool.percentile(q, CONFIDENCE)
-
-
-def _is_timed(metric: str) -> bool:
-    return metric in (LATENCY_MEAN.name, THROUGHPUT.name) or percentile_of(metric) is not None
 
 
 def _is_clear(requirement: Requirement, estimate: Estimate | None) -> bool:

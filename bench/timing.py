@@ -21,53 +21,63 @@ def timing_figures(
     finished: Sequence[ProcessRun],
     timings: Callable[[ProcessRun], NDArray[np.uint64] | None],
     wanted: Sequence[str],
+    *,
+    may_overlap: bool = False,
     invalid: str = "",
 ) -> list[Figure]:
     """Throughput, the mean and the percentiles, those in ``wanted`` even where they are not measured.
 
-    ``invalid`` says why no timing can be believed; then nothing is measured.
+    ``may_overlap`` holds for a scenario that lets a session work on several queries at once (offline).
+    ``invalid`` says why no timing can be believed: then, or where no process finished, none is measured.
     """
-    names = list(dict.fromkeys([*PERCENTILES, *(one for one in wanted if percentile_of(one) is not None)]))
-    names.sort(key=lambda name: percentile_of(name) or 0.0)
+    wanted = [one for one in wanted if is_timed(one)]
     why = invalid or ("" if finished else "no process run finished")
     if why:
-        figures = [_not_measured(name, "ns", why) for name in (*names, LATENCY_MEAN.name)]
-        return [*figures, _not_measured(THROUGHPUT.name, "per_s", why)]
-    if any(block.samples != block.count * run.batch for run in finished for block in run.blocks):
-        latencies = [_not_measured(name, "ns", OVERLAPPED) for name in (*names, LATENCY_MEAN.name) if name in wanted]
+        return [_not_measured(name, why) for name in wanted]
+    grouped = any(block.samples != block.count * run.batch for run in finished for block in run.blocks)
+    if may_overlap and grouped:
+        latencies = [_not_measured(name, OVERLAPPED) for name in wanted if name != THROUGHPUT.name]
     else:
-        latencies = _latencies([timings(run) for run in finished], names, wanted)
+        latencies = _latencies([timings(run) for run in finished], wanted)
     return [*latencies, throughput(finished)]
+
+
+def is_timed(metric: str) -> bool:
+    """Whether the metric is made of the timed loop: latency or throughput."""
+    return metric in (LATENCY_MEAN.name, THROUGHPUT.name) or percentile_of(metric) is not None
 
 
 def throughput(finished: Sequence[ProcessRun]) -> Figure:
     """Samples over the wall time of the timed blocks, pooled over the processes."""
     found = [one for one in (rates(run.blocks) for run in finished) if one is not None]
-    if not found:
-        return _not_measured(THROUGHPUT.name, "per_s", "no timed block was finished")
     count = sum(block.count for run in finished for block in run.blocks)
-    return _figure(THROUGHPUT.name, "per_s", mean_of(found, count))
+    estimate = mean_of(found, count) if found else None
+    if estimate is None or estimate.low is None:
+        blocks = sum(len(run.blocks) for run in finished)
+        why = f"a throughput with an interval needs at least 4 blocks, or 2 processes; there are {blocks} blocks"
+        return _not_measured(THROUGHPUT.name, f"{why}: measure longer (`time`)", count)
+    return _figure(THROUGHPUT.name, "per_s", estimate)
 
 
-def _latencies(
-    arrays: Sequence[NDArray[np.uint64] | None], names: Sequence[str], wanted: Sequence[str]
-) -> list[Figure]:
+def _latencies(arrays: Sequence[NDArray[np.uint64] | None], wanted: Sequence[str]) -> list[Figure]:
+    """The mean and the percentiles; those in ``wanted`` also where they are not measured."""
     pool = Pool([one for one in arrays if one is not None])
     figures = []
-    for name in names:
-        q = percentile_of(name)
-        assert q is not None
+    quantiles = {name: q for name in (*PERCENTILES, *wanted) if (q := percentile_of(name)) is not None}
+    for name, q in sorted(quantiles.items(), key=lambda pair: pair[1]):
         estimate = pool.percentile(q)
         if estimate is not None:
             figures.append(_figure(name, "ns", estimate))
         elif name in wanted:
-            why = f"{name[8:]} needs at least {needed(q):,} timings, there are {pool.count:,}: measure longer"
-            figures.append(_not_measured(name, "ns", why, pool.count))
+            why = f"{name[8:]} needs at least {needed(q):,} timings, there are {pool.count:,}: measure longer (`time`)"
+            figures.append(_not_measured(name, why, pool.count))
     mean = pool.mean()
-    if mean is None or mean.low is None:
-        few = f"a mean with an interval needs at least 4 timings a process, there are {pool.count} in all"
-        return [*figures, _not_measured(LATENCY_MEAN.name, "ns", few, pool.count)]
-    return [*figures, _figure(LATENCY_MEAN.name, "ns", mean)]
+    if mean is not None and mean.low is not None:
+        figures.append(_figure(LATENCY_MEAN.name, "ns", mean))
+    elif LATENCY_MEAN.name in wanted:
+        why = f"a mean with an interval needs at least 4 timings, or 2 processes; there are {pool.count:,} timings"
+        figures.append(_not_measured(LATENCY_MEAN.name, why, pool.count))
+    return figures
 
 
 def rates(blocks: Sequence[Block]) -> Series | None:
@@ -87,5 +97,6 @@ def _figure(name: str, unit: str, estimate: Estimate) -> Figure:
     return Figure(name, unit, estimate.value, estimate.low, estimate.high, estimate.processes, estimate.count)
 
 
-def _not_measured(name: str, unit: str, why: str, count: int = 0) -> Figure:
+def _not_measured(name: str, why: str, count: int = 0) -> Figure:
+    unit = THROUGHPUT.unit if name == THROUGHPUT.name else LATENCY_MEAN.unit
     return Figure(name, unit, None, count=count, why_not=why)
