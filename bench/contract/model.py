@@ -109,6 +109,7 @@ class Target:
     """Which of device, threads, precision, residency the user left to us; the report names them."""
     limits: Limits
     place: Place
+    option_places: Mapping[str, Place] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -153,8 +154,16 @@ class Contract:
     factory: Factory | None = None
     notices: tuple[str, ...] = field(default=())
     """What a reader should know though nothing is wrong: a framework version unlike the artifact's …"""
+    places: Mapping[tuple[str, ...], Place] = field(default_factory=dict)
+    """Where each value stands: ``("model", "parameters")``, ``("inputs", "image")``, ``("validation", "labels")`` …"""
 
     @property
     def folder(self) -> Path:
         """The folder all paths of the contract are relative to, and may not leave."""
         return self.path.resolve().parent
+
+    def place(self, *keys: str) -> Place:
+        """Where a value stands, or what it would stand in; the file's beginning where nothing is known."""
+        while keys and keys not in self.places:
+            keys = keys[:-1]
+        return self.places.get(keys, Place(str(self.path), 1, 1))

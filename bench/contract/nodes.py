@@ -15,8 +15,8 @@ from pathlib import Path
 
 import yaml
 
-from bench.contract.model import Place
-from bench.contract.problems import ContractProblems, Problem, Problems, meant, quoted
+from bench.contract.model import Place, Problem
+from bench.contract.problems import ContractProblems, Problems, meant, quoted
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 16
@@ -107,13 +107,13 @@ def compose(text: str, file: str) -> Node:
 
 def _yaml_error(error: yaml.MarkedYAMLError, text: str, index: int) -> str:
     found = text[index : index + 1]
-    line = text[text.rfind("\n", 0, index) + 1 : index]
-    if found == "\t" or (not line.strip() and "\t" in line):
+    before = text[text.rfind("\n", 0, index) + 1 : index]
+    if found == "\t" or (not before.strip() and "\t" in before):
         return "there is a tab here: indent with spaces"
-    if found in "%@`" and found:
-        return f"a value cannot begin with `{found}`: put it in quotes"
-    if line.rstrip().endswith(">") or line.rstrip().endswith("<"):
-        return 'a limit that begins with > must stand in quotes: write ">= 1200/s", or `at least 1200/s`'
+    if found == ">" or before.rstrip().endswith(">"):
+        return 'a value that begins with > must stand in quotes: write ">= 1200/s", or `at least 1200/s`'
+    if found and found in "%@`" and before.strip():
+        return f"a value cannot begin with {found} : put it in quotes"
     reason = ", ".join(part for part in (error.problem, error.context) if part)
     return f"this is not YAML: {reason or 'it cannot be read'}{_hint(error.problem or '')}"
 
@@ -128,7 +128,7 @@ def _hint(problem: str) -> str:
     return ""
 
 
-class _Refused(Exception):  # noqa: N818 - it never leaves this module
+class _Refused(Exception):
     """Reading cannot go on; the problem has been noted."""
 
 
@@ -150,7 +150,9 @@ class _Composer:
                 if isinstance(event, yaml.DocumentStartEvent):
                     documents += 1
                     if documents > 1:
-                        self._problems.add(self._place(event), "a second document begins here: one file is one contract")
+                        self._problems.add(
+                            self._place(event), "a second document begins here: one file is one contract"
+                        )
                         break
                     root = self._node(next(self._events), 0)
         except _Refused:
@@ -158,7 +160,9 @@ class _Composer:
         return root
 
     def _place(self, event: yaml.Event) -> Place:
-        return Place(self._file, event.start_mark.line + 1, event.start_mark.column + 1)
+        mark = event.start_mark
+        assert mark is not None
+        return Place(self._file, mark.line + 1, mark.column + 1)
 
     def _refuse(self, event: yaml.Event, message: str) -> _Refused:
         self._problems.add(self._place(event), message)

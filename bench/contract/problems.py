@@ -33,6 +33,10 @@ class Problems:
         """Note one problem, once, however often it is found (a file may be walked for each target)."""
         self._found[Problem(place, " ".join(message.split()))] = None
 
+    def extend(self, found: Iterable[Problem]) -> None:
+        """Note problems that were found elsewhere."""
+        self._found.update(dict.fromkeys(found))
+
     def sorted(self) -> tuple[Problem, ...]:
         """In the order of the file, the first ``MOST``; those of another file after those of the first."""
         files = list(dict.fromkeys(problem.place.file for problem in self._found))

@@ -1,0 +1,113 @@
+"""What the parts of a contract owe each other: dimensions, batch, state, validation. No file is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bench.contract.model import Contract, Target
+from bench.contract.problems import Problems, meant, quoted
+from bench.device.adapter import TensorSpec
+
+
+def check_rules(contract: Contract, problems: Problems) -> None:
+    """Note every problem between the parts of the contract."""
+    _dimensions(contract, problems)
+    _batch_dimension(contract, problems)
+    _state(contract, problems)
+    _validation(contract, problems)
+    for target in contract.targets:
+        _batch_sizes(contract, target, problems)
+
+
+def _dimensions(contract: Contract, problems: Problems) -> None:
+    """Every free dimension of an input has a value; every value has a dimension."""
+    specs = [one.spec for one in contract.inputs]
+    known = _free([*specs, *contract.outputs])
+    for name in contract.dims:
+        if name == contract.batch_dim:
+            message = f"{quoted(name)} counts samples: its size is a scenario's `batch`, so leave it out of `dims`"
+            problems.add(contract.place("dims", name), message)
+        elif name not in known:
+            message = f"{quoted(name)} is a dimension of no input and no output: {meant(name, known)}"
+            problems.add(contract.place("dims", name), message)
+    for spec in specs:
+        for size in _free([spec]):
+            if size not in contract.dims and size != contract.batch_dim:
+                fix = f"write `dims: {{{size}: …}}`"
+                fix += f", or `batch: {size}` if it counts samples" if contract.batch_dim is None else ""
+                message = f"dimension {quoted(size)} of input {quoted(spec.name)} has no value: {fix}"
+                problems.add(contract.place("inputs", spec.name), message)
+
+
+def _free(specs: list[TensorSpec]) -> list[str]:
+    """The names of free dimensions, each once, in order."""
+    return list(dict.fromkeys(size for spec in specs for size in spec.shape if isinstance(size, str)))
+
+
+def _batch_dimension(contract: Contract, problems: Problems) -> None:
+    batch = contract.batch_dim
+    if batch is None or not contract.inputs:
+        return
+    specs = [one.spec for one in contract.inputs]
+    if batch not in _free(specs):
+        message = f"`batch`: {quoted(batch)} is a dimension of no input: {meant(batch, _free(specs))}"
+        problems.add(contract.place("batch"), message)
+    for spec in specs:
+        if batch in spec.shape[1:] and spec.name not in contract.state:
+            message = f"{quoted(batch)} counts samples: it can be only the first dimension of {quoted(spec.name)}"
+            fix = f"give it a size, `dims: {{{batch}: 1}}`, and leave `batch` out"
+            problems.add(contract.place("inputs", spec.name), f"{message}: {fix}")
+
+
+def _state(contract: Contract, problems: Problems) -> None:
+    inputs = {one.spec.name: one.spec for one in contract.inputs}
+    outputs = {spec.name: spec for spec in contract.outputs}
+    for name, source in contract.state.items():
+        place = contract.place("state", name)
+        if inputs and name not in inputs:
+            problems.add(place, f"`state`: {quoted(name)} is no input: {meant(name, inputs)}")
+        if outputs and source not in outputs:
+            problems.add(place, f"`state`: {quoted(source)} is no output: {meant(source, outputs)}")
+        if name in inputs and source in outputs:
+            into, out = inputs[name], outputs[source]
+            if into.dtype != out.dtype or not fits(into.shape, out.shape, contract.dims):
+                message = f"`state`: {quoted(source)} is {spelled(out)}, but {quoted(name)} is {spelled(into)}"
+                problems.add(place, f"{message}: an output feeds only an input of its own dtype and shape")
+
+
+def fits(one: tuple[int | str, ...], other: tuple[int | str, ...], dims: Mapping[str, int]) -> bool:
+    """Whether two shapes can be the same; a free dimension without a value is any size."""
+    sizes = [(dims.get(str(a), a), dims.get(str(b), b)) for a, b in zip(one, other, strict=False)]
+    return len(one) == len(other) and all(a == b or isinstance(a, str) or isinstance(b, str) for a, b in sizes)
+
+
+def spelled(spec: TensorSpec) -> str:
+    """``float32 [batch, 10]``."""
+    return f"{spec.dtype} [{', '.join(str(size) for size in spec.shape)}]"
+
+
+def _validation(contract: Contract, problems: Problems) -> None:
+    validation = contract.validation
+    names = [spec.name for spec in contract.outputs if spec.name not in contract.state.values()]
+    if validation.output is not None and names and validation.output not in names:
+        is_state = any(spec.name == validation.output for spec in contract.outputs)
+        what = "is state, which is not compared" if is_state else "is no output"
+        hint = meant(validation.output, names)
+        problems.add(contract.place("validation", "output"), f"`output`: {quoted(validation.output)} {what}: {hint}")
+    for word in ("labels", "predictions"):
+        if getattr(validation, word) is not None and validation.samples is None:
+            message = f"`{word}` without `samples` is about nothing: write `samples: FILE.npz` beside it"
+            problems.add(contract.place("validation", word), message)
+
+
+def _batch_sizes(contract: Contract, target: Target, problems: Problems) -> None:
+    """A model without a batch dimension takes its own number of samples a query, and no other."""
+    if contract.batch_dim is not None:
+        return
+    leading = {one.spec.shape[0] for one in contract.inputs if one.spec.shape and one.spec.name not in contract.state}
+    sizes = {1} | {contract.dims.get(str(size), size) for size in leading}
+    for scenario in target.limits.scenarios:
+        if scenario.batch > 1 and scenario.batch not in sizes:
+            message = f"`{scenario.scenario}` of target {quoted(target.name)} asks for a batch of {scenario.batch}"
+            fix = "name the dimension that counts samples, `batch: NAME`, or leave the size out"
+            problems.add(target.place, f"{message}, but the model's batch size is fixed: {fix}")

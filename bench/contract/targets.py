@@ -1,0 +1,135 @@
+"""Targets: described in the contract, or named there and described in the site's targets file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from bench.contract.grammar import (
+    BACKEND,
+    DEVICE,
+    LIMITS,
+    OPTIONS,
+    PRECISION,
+    RESIDENCY,
+    TARGETS,
+    TARGETS_FILE,
+    THREADS,
+    Backend,
+)
+from bench.contract.limits import Block
+from bench.contract.merge import limits_of, merged
+from bench.contract.model import Limits, Place, Target
+from bench.contract.nodes import compose, read_text
+from bench.contract.problems import ContractProblems, Problems, meant, quoted
+from bench.contract.tables import Field, Found, Named
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Site:
+    """The site's targets file: its targets by name, and where it was looked for."""
+
+    looked: tuple[Path, ...]
+    path: Path | None
+    targets: Mapping[str, Found]
+
+
+def places_to_look(contract_folder: Path) -> tuple[Path, ...]:
+    """Where a targets file is looked for when none is named, the first that exists: beside the contract, then here."""
+    return (
+        contract_folder / "configs" / "targets.yaml",
+        contract_folder / "targets.yaml",
+        Path("configs") / "targets.yaml",
+    )
+
+
+def read_site(named: Path | None, contract_folder: Path, problems: Problems) -> Site:
+    """The targets file that was named, or the first that is found; problems in it are noted."""
+    looked = (named,) if named is not None else places_to_look(contract_folder)
+    path = named if named is not None else next((one for one in looked if os.path.isfile(one)), None)  # noqa: PTH113
+    if path is None:
+        return Site(looked, None, {})
+    try:
+        found = TARGETS_FILE.read(compose(read_text(path), str(path)), "targets file", problems)
+    except ContractProblems as error:
+        problems.extend(error.problems)
+        return Site(looked, path, {})
+    entries = (found.get(TARGETS) if found else None) or ()
+    return Site(looked, path, {entry.name: entry.value for entry in entries})
+
+
+def target_of(
+    entry: Named[Found], site: Site, common: Mapping[str, Block], problems: Problems, needs_limits: bool = True
+) -> Target | None:
+    """One target, the contract's words before the site's; None, with problems noted, where it is not whole."""
+    own, shared = entry.value, site.targets.get(entry.name)
+    layers = [own] if shared is None else [own, shared]
+    backend = _first(layers, BACKEND)
+    if backend is None:
+        if not own.has(BACKEND) and not (shared is not None and shared.has(BACKEND)):
+            problems.add(entry.place, _unknown(entry.name, site))
+        return None
+    where = next(layer.at(BACKEND) for layer in layers if layer.get(BACKEND) is not None)
+    refused = Backend().refused(where, backend)
+    if refused:
+        problems.add(where, refused)
+    return Target(
+        name=entry.name,
+        backend=backend,
+        device=_first(layers, DEVICE) or "cpu",
+        threads=_first(layers, THREADS) or 1,
+        precision=_first(layers, PRECISION) or "fp32",
+        residency=_first(layers, RESIDENCY) or "host",
+        options={option.name: option.value for layer in layers[::-1] for option in layer.get(OPTIONS) or ()},
+        defaults=tuple(
+            field.name
+            for field in (DEVICE, THREADS, PRECISION, RESIDENCY)
+            if not any(layer.has(field) for layer in layers)
+        ),
+        limits=_limits(entry, layers, common, problems) if needs_limits else Limits(),
+        place=entry.place,
+        option_places={option.name: option.place for layer in layers[::-1] for option in layer.get(OPTIONS) or ()},
+    )
+
+
+def _first(layers: Sequence[Found], field: Field[T]) -> T | None:
+    return next((value for layer in layers if (value := layer.get(field)) is not None), None)
+
+
+def _limits(entry: Named[Found], layers: Sequence[Found], common: Mapping[str, Block], problems: Problems) -> Limits:
+    written = any(layer.has(LIMITS) for layer in layers)
+    blocks = merged([common, *(layer.get(LIMITS) or {} for layer in layers[::-1])])
+    if not blocks and not written and not problems:
+        example = "`limits: {single-stream: {latency p99: 5 ms}}`"
+        problems.add(entry.place, f"{quoted(entry.name)} owes nothing: write {example}, here or for every target")
+    return limits_of(blocks, problems)
+
+
+def _unknown(name: str, site: Site) -> str:
+    """A target that has a name and nothing else, anywhere."""
+    if site.path is not None:
+        hint = meant(name, site.targets)
+        return f"target {quoted(name)} has no `backend` here, and {site.path} has no such target: {hint}"
+    looked = ", ".join(str(path) for path in site.looked)
+    return (
+        f"target {quoted(name)} has no `backend` here, and there is no targets file that has one; looked for {looked}"
+    )
+
+
+def site_targets(named: Path | None) -> tuple[Target, ...]:
+    """Every target of the site's file; none where there is no file and none was named. Raises ContractProblems."""
+    problems = Problems()
+    site = read_site(named, Path(), problems)
+    found = [_alone(name, words, site, problems) for name, words in site.targets.items()]
+    problems.raise_if_any()
+    return tuple(target for target in found if target is not None)
+
+
+def _alone(name: str, words: Found, site: Site, problems: Problems) -> Target | None:
+    place: Place = words.place
+    return target_of(Named(name, place, words), site, {}, problems, needs_limits=False)
