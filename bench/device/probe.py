@@ -19,19 +19,29 @@ def main(name: str) -> int:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)  # whatever a library prints goes to standard error
     faulthandler.enable()
-    from .worker import die_with_parent, load_adapter
+    from .channel import die_with_parent
+    from .worker import load_adapter
 
     die_with_parent()
     try:
         adapter = load_adapter(name)
+        about = about_adapter(adapter)
     except Exception as error:  # noqa: BLE001 - whatever a third party's module raises is the answer
         _say(channel, {"packages": (), "artifact_kinds": (), "options": {}})
         _say(channel, _refused(str(error) or repr(error)))
         return 0
-    about = {"packages": adapter.packages, "artifact_kinds": adapter.artifact_kinds, "options": dict(adapter.options)}
     _say(channel, about)
     _say(channel, answer(adapter))
     return 0
+
+
+def about_adapter(adapter: Any) -> Mapping[str, Any]:
+    """What the adapter says of itself, as plain values; AttributeError or TypeError if it does not."""
+    return {
+        "packages": [str(package) for package in adapter.packages],
+        "artifact_kinds": [str(kind) for kind in adapter.artifact_kinds],
+        "options": {str(name): str(help_text) for name, help_text in adapter.options.items()},
+    }
 
 
 def answer(adapter: Any) -> Mapping[str, Any]:
@@ -45,7 +55,7 @@ def answer(adapter: Any) -> Mapping[str, Any]:
             "reason": str(found.reason),
             "remedy": str(found.remedy),
         }
-    except Exception as error:  # noqa: BLE001 - the promise is the adapter's; that it was broken is the answer
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - that the adapter broke its promise is the answer
         return _refused("its probe raised %s: %s" % (type(error).__name__, error))
 
 
