@@ -14,8 +14,6 @@ from bench.device.records import TensorJob
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "configs" / "digits"
-SAMPLES = 64
-"""Distinct queries each side cycles through."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,8 @@ class Subject:
     torchscript: Path
     input: TensorSpec
     output: TensorSpec
+    samples: int = 64
+    """Distinct queries each side cycles through; 1 where a peer only ever repeats one."""
 
     def files(self) -> ModelFiles:
         """The model as an adapter takes it."""
@@ -34,14 +34,16 @@ class Subject:
         return ModelFiles(artifacts, (self.input,), (self.output,))
 
     def library(self) -> SampleLibrary:
-        """``SAMPLES`` generated samples."""
+        """``samples`` generated samples."""
         tensor = TensorJob(self.input.name, self.input.dtype, list(self.input.shape))
-        return open_library([tensor], {}, {}, "batch", None, seed=0)
+        whole = open_library([tensor], {}, {}, "batch", None, seed=0)
+        rows = whole.query(0, self.samples).arrays
+        return SampleLibrary(self.samples, 1, rows, {}, whole.source)
 
     def queries(self) -> list[NDArray[np.float32]]:
         """The same samples one by one, for the sides that are not ours."""
         library = self.library()
-        return [library.query(first, 1).arrays[self.input.name] for first in range(SAMPLES)]
+        return [library.query(first, 1).arrays[self.input.name] for first in range(self.samples)]
 
 
 def subject(name: str, folder: Path) -> Subject:
@@ -79,5 +81,6 @@ def write_tiny_torchscript(path: Path) -> Path:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.relu(x @ self.w)
 
-    torch.jit.trace(Tiny().eval(), torch.zeros(1, 8)).save(str(path))
+    traced = torch.jit.trace(Tiny().eval(), torch.zeros(1, 8))  # type: ignore[no-untyped-call]
+    traced.save(str(path))
     return path

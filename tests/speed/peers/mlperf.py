@@ -8,14 +8,14 @@ from typing import Any
 
 from tests.speed.peers.by_hand import ort_bindings, ort_session
 from tests.speed.rounds import Side
-from tests.speed.subjects import SAMPLES, Subject
+from tests.speed.subjects import Subject
 
 MEDIAN = "50.00 percentile latency (ns)"
 
 
 def loadgen(subject: Subject) -> Side:
     """The median of LoadGen's own summary, in ns."""
-    import mlperf_loadgen as lg
+    import mlperf_loadgen as lg  # type: ignore[import-not-found]
 
     session = ort_session(subject)
     bindings = ort_bindings(session, subject)
@@ -27,7 +27,7 @@ def loadgen(subject: Subject) -> Side:
             complete([response(sample.id, 0, 0)])
 
     sut = lg.ConstructSUT(issue, lambda: None)
-    library = lg.ConstructQSL(SAMPLES, SAMPLES, lambda _: None, lambda _: None)
+    library = lg.ConstructQSL(subject.samples, subject.samples, lambda _: None, lambda _: None)
 
     def side(seconds: float) -> float:
         settings = lg.TestSettings()

@@ -17,10 +17,12 @@ class _OneQuery:
 
 
 def _app(subject: Subject) -> Any:
-    from openvino.tools.benchmark.benchmark import Benchmark
+    import openvino  # type: ignore[import-untyped]
+    from openvino.tools.benchmark.benchmark import Benchmark  # type: ignore[import-untyped]
 
     app = Benchmark("CPU", number_iterations=1, api_type="sync", inference_only=True)
     request = openvino_request(subject)
+    request.set_input_tensor(openvino.Tensor(subject.queries()[0]))
     app.niter = None
     return app, request
 
@@ -44,6 +46,6 @@ def per_call(subject: Subject) -> Side:
     def side(seconds: float) -> float:
         app.duration_seconds = seconds
         _, total_s, iterations = app.sync_inference(request, _OneQuery())
-        return total_s / iterations * 1e9
+        return float(total_s / iterations * 1e9)
 
     return side

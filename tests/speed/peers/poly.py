@@ -11,7 +11,7 @@ from tests.speed.subjects import Subject
 
 def polygraphy(subject: Subject) -> Side:
     """The median of the runner's own ``last_inference_time``, in ns."""
-    from polygraphy.backend.onnxrt import OnnxrtRunner
+    from polygraphy.backend.onnxrt import OnnxrtRunner  # type: ignore[import-not-found]
 
     runner = OnnxrtRunner(ort_session(subject))
     runner.activate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.speed.peers.by_hand import torch_module
 from tests.speed.rounds import Side
 from tests.speed.subjects import Subject
 
@@ -11,7 +12,7 @@ def timer(subject: Subject) -> Side:
     import torch
     from torch.utils import benchmark
 
-    module = torch.jit.load(str(subject.torchscript)).eval()
+    module = torch_module(subject)
     query = torch.from_numpy(subject.queries()[0])
     timer = benchmark.Timer("module(query)", globals={"module": module, "query": query}, num_threads=1)
 
