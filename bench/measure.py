@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench.budget import Budget
 from bench.contract.model import Contract
-from bench.errors import BenchError
+from bench.errors import LaunchError
 from bench.jobs import job_for, settings_for
 from bench.judge import judge_case
 from bench.launch.conversation import Conversation
@@ -30,7 +30,15 @@ START_UP_S = 240.0
 """Longest a worker may take for everything but warming up and measuring: import, load, outputs."""
 MANY_SWITCHES_PER_S = 100
 """More involuntary context switches than this in a second of measuring are told to the reader."""
-HOPELESS = ("ModelRejected", "DeviceUnavailable", "SamplesRejected", "AdapterError", "WorkerTimeout", "BudgetSpent")
+HOPELESS = (
+    "ModelRejected",
+    "DeviceUnavailable",
+    "SamplesRejected",
+    "OutputsRejected",
+    "AdapterError",
+    "WorkerTimeout",
+    "BudgetSpent",
+)
 """Failures that the next process of the same case would only repeat."""
 
 
@@ -119,7 +127,7 @@ def _process_run(case: Case, index: int, conditions: Conditions) -> tuple[Proces
         failure = run_worker(job, conversation, _deadline_s(job.warm_up_max_ns, max_ns))
         outputs = conversation.outputs()
         kept = writer.close() if ear.seen else None
-    except BenchError as error:  # no worker could be started: a result like any other
+    except LaunchError as error:  # no worker could be started: a result like any other
         failure, outputs, kept = Failure(type(error).__name__, str(error)), {}, None
     finally:
         writer.discard()

@@ -98,7 +98,10 @@ class ProcessRun:
     index: int
     phases: tuple[Phase, ...] = ()
     cold_start_ns: int | None = None
-    """Process start to first answer."""
+    """Process start to first answer: the sum of the phases start, import, load and first query.
+
+    What the harness does between them (looking at the machine, reading the samples) is in none of them.
+    """
     warm_up: WarmUp | None = None
     audit: Audit | None = None
     memory: Memory | None = None

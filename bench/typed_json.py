@@ -37,7 +37,12 @@ def dumps(record: Any) -> bytes:
     Raises ValueError for what ``read`` would refuse: a value of a type that is none of JSON's, an
     integer beyond 64 bits.
     """
-    return (json.dumps(_write(record, 0), indent=1, allow_nan=False) + "\n").encode("ascii")
+    return (json.dumps(plain(record), indent=1, allow_nan=False) + "\n").encode("ascii")
+
+
+def plain(value: Any) -> Any:
+    """A record or free facts as the plain JSON values that ``dumps`` writes; raises as it does."""
+    return _write(value, 0)
 
 
 def parse(text: bytes) -> Any:

@@ -152,9 +152,9 @@ def _generate(inputs: List[TensorJob], dims: Mapping[str, int], batch_dim: Optio
         if not shape:
             constants[tensor.name] = draw(rng, tensor, shape)
         elif _is_batched(tensor, batch_dim):
-            rows[tensor.name], groups[tensor.name] = draw(rng, tensor, (count,) + shape[1:]), 1
+            rows[tensor.name], groups[tensor.name] = draw(rng, tensor, (count, *shape[1:])), 1
         else:
-            rows[tensor.name], groups[tensor.name] = draw(rng, tensor, (count,) + shape), 0
+            rows[tensor.name], groups[tensor.name] = draw(rng, tensor, (count, *shape)), 0
     if 1 in groups.values() and 0 in groups.values():  # what has no batch axis cannot vary within a batch
         for name in [name for name, group in groups.items() if group == 0]:
             constants[name] = rows.pop(name)[0]

@@ -127,7 +127,7 @@ def decode_line(line: bytes) -> Dict[str, Any]:
     """One line of JSON as an object; RecordError if it is anything else."""
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise RecordError("not a record: %r" % line[:80])
     if not isinstance(record, dict):
         raise RecordError("not a record: %r" % line[:80])

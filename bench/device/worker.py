@@ -12,20 +12,31 @@ from time import perf_counter_ns
 
 STARTED_NS = perf_counter_ns()
 
+import faulthandler  # noqa: E402
 import importlib  # noqa: E402
 import platform  # noqa: E402
-import threading  # noqa: E402
 import traceback  # noqa: E402
-from contextlib import ExitStack, contextmanager  # noqa: E402
+from contextlib import ExitStack, suppress  # noqa: E402
 from pathlib import Path  # noqa: E402
-from typing import Any, BinaryIO, Dict, Iterator, List, Mapping, Optional  # noqa: E402
+from typing import Any, Dict, List, NoReturn  # noqa: E402
 
 import numpy as np  # noqa: E402
 
 from . import machine, memory, records  # noqa: E402
-from .adapter import Adapter, AdapterError, DeviceUnavailable, ModelFiles, Session, Settings, TensorSpec  # noqa: E402
+from .adapter import (  # noqa: E402
+    Adapter,
+    AdapterError,
+    Arrays,
+    DeviceUnavailable,
+    ModelFiles,
+    Session,
+    Settings,
+    TensorSpec,
+)
+from .channel import Channel, Host, die_with_parent  # noqa: E402
 from .library import SampleLibrary, open_library  # noqa: E402
 from .loop import loop_cost, quiet  # noqa: E402
+from .outputs import NanCount, check  # noqa: E402
 from .records import Job  # noqa: E402
 from .scenarios import BLOCK_NS, Issuer, audit, best_batch, warm_up  # noqa: E402
 from .warmup import RULE  # noqa: E402
@@ -39,72 +50,6 @@ class MeasurementInvalid(AdapterError):
     """The closure audit failed: the numbers would not mean what they seem to mean."""
 
 
-class Channel:
-    """Where records go: written whole, flushed at once."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-
-    def send(self, kind: str, fields: Mapping[str, Any], payload: bytes = b"") -> None:
-        """Write one record."""
-        self._stream.write(records.encode(kind, fields, len(payload)) + payload)
-        self._stream.flush()
-
-    @contextmanager
-    def phase(self, name: str, since_ns: Optional[int] = None) -> Iterator[None]:
-        """Announce a phase and, once it is done, its duration and the process's memory."""
-        self.send(records.ENTER, {"phase": name})
-        start = perf_counter_ns() if since_ns is None else since_ns
-        yield
-        end = perf_counter_ns()
-        held = memory.resident()
-        fields = {"duration_ns": end - start, "rss_bytes": held.now_bytes, "peak_rss_bytes": held.peak_bytes}
-        self.send(records.PHASE, dict(fields, phase=name))
-
-
-class Host:
-    """The host's side of standard input, watched by a thread that sleeps in a blocking read."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._stop = threading.Event()
-
-    def watch(self) -> None:
-        """Start watching for ``stop`` and for the end of the host."""
-        threading.Thread(target=self._wait, name="host-watch", daemon=True).start()
-
-    def wants_stop(self) -> bool:
-        """Whether the host said that it has seen enough."""
-        return self._stop.is_set()
-
-    def _wait(self) -> None:
-        while True:
-            line = self._stream.readline()
-            if not line:
-                end_with_host()
-            if line == records.STOP:
-                self._stop.set()
-
-
-def end_with_host() -> None:
-    """End at once, with every process this one started: there is nobody left to tell."""
-    import signal
-
-    if os.getpgid(0) == os.getpid():
-        os.killpg(0, signal.SIGKILL)
-    os._exit(1)
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies, even inside a call that never returns."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-    import signal
-
-    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL, 0, 0, 0)  # 1: PR_SET_PDEATHSIG
-
-
 def main() -> int:
     """Read the job from standard input, measure, write records; 0 unless an error was reported."""
     source = os.fdopen(os.dup(0), "rb")
@@ -112,17 +57,21 @@ def main() -> int:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     die_with_parent()
+    faulthandler.enable(all_threads=False)
     try:
         job = records.decode_job(source.readline())
+        ready_ns = perf_counter_ns()
         host = Host(source)
         host.watch()
         hello = {"protocol": records.PROTOCOL, "pid": os.getpid(), "python": platform.python_version()}
         channel.send(records.HELLO, dict(hello, machine=machine.facts()))
+        channel.send(records.ENTER, {"phase": records.START})
+        channel.phase_done(records.START, ready_ns - (job.spawned_ns or STARTED_NS))
         ProcessRunner(job, channel, host).measure()
-    except BrokenPipeError:
-        return 1
     except MemoryError:
         return _report(channel, "OutOfMemory", "the process ran out of memory (MemoryError)")
+    except SystemExit as error:
+        return _report(channel, "SystemExit", "the model's code ended the process: exit(%r)" % (error.code,))
     except Exception as error:  # noqa: BLE001 - whatever a framework raises must reach the host as a record
         return _report(channel, type(error).__name__, str(error) or repr(error))
     channel.send(records.END, {})
@@ -144,10 +93,12 @@ class ProcessRunner:
         self.host = host
 
     def measure(self) -> None:
-        """Everything between hello and end."""
+        """Everything between the start and the end.
+
+        Reading the samples stands between two phases and in none: they are the harness's, not the
+        model's, and no start of the model in service pays for them.
+        """
         job, channel = self.job, self.channel
-        with channel.phase(records.START, since_ns=job.spawned_ns or STARTED_NS):
-            pass
         library = open_library(job.inputs, job.state, job.dims, job.batch_dim, job.samples, job.seed)
         with channel.phase(records.IMPORT):
             adapter = load_adapter(job.adapter)
@@ -176,7 +127,17 @@ class ProcessRunner:
         with self.channel.phase(records.FIRST_QUERY):
             outputs = session.run(staged)
             arrays = session.read(outputs)
-        del arrays
+        self._check(arrays, library.group)
+        nan = NanCount()
+        nan.add(arrays, library.group)
+        self._note(nan.notes("samples of the first query"))
+
+    def _check(self, arrays: Arrays, samples: int) -> None:
+        check(arrays, self.job.outputs, self.job.dims, self.job.batch_dim, samples)
+
+    def _note(self, notes: List[str]) -> None:
+        for note in notes:
+            self.channel.send(records.NOTE, {"text": note})
 
     def _say_facts(self, session: Session, library: SampleLibrary, versions: Dict[str, str]) -> None:
         cost = loop_cost()
@@ -212,6 +173,7 @@ class ProcessRunner:
             return job.batch
         size, tried = best_batch(session, library, overlapped, self.host.wants_stop)
         self.channel.send(records.BATCH, {"size": size, "tried": tried})
+        self._note(["peak memory includes trying batches of up to %d to find the best" % tried[-1][0]] if tried else [])
         return size
 
     def _warm_up(self, issuer: Issuer, drained_ns: int) -> None:
@@ -242,10 +204,10 @@ class ProcessRunner:
             block = issuer.block(min(size, job.max_queries - queries))
             switches = involuntary_switches() - before
             count = len(block.latencies_ns)
-            queries += count
+            queries += block.samples // issuer.batch
             elapsed = perf_counter_ns() - start
             fields = {"count": count, "samples": block.samples, "start_ns": block.span.start_ns - start}
-            fields.update(wall_ns=block.span.wall_ns, switches=switches)
+            fields.update(wall_ns=max(1, block.span.wall_ns), switches=switches)
             self.channel.send(records.BLOCK, fields, np.array(block.latencies_ns, dtype="<u8").tobytes())
             enough = elapsed >= job.min_ns and queries >= job.min_queries
             if elapsed >= job.max_ns or queries >= job.max_queries or (enough and self.host.wants_stop()):
@@ -258,14 +220,19 @@ class ProcessRunner:
         if reset is not None:
             reset()
         step = library.group if self.job.batch_dim is None else max(1, self.job.batch)
+        nan = NanCount()
         for first in range(0, library.count, step):
             samples = min(step, library.count - first) if self.job.batch_dim else step
             outputs = session.run(session.stage(library.query(first, samples)))
-            for name, array in session.read(outputs).items():
+            arrays = session.read(outputs)
+            self._check(arrays, samples)
+            nan.add(arrays, samples)
+            for name, array in arrays.items():
                 if name not in self.job.state.values():
                     self._send_array(name, first, np.ascontiguousarray(array))
             if advance is not None:
                 advance(outputs)
+        self._note(nan.notes("validation samples"))
 
     def _send_array(self, name: str, first: int, array: Any) -> None:
         data = memoryview(array.reshape(-1).view(np.uint8)) if array.size else memoryview(b"")
@@ -310,6 +277,17 @@ def model_files(job: Job) -> ModelFiles:
     )
 
 
+def run() -> NoReturn:
+    """The whole life of the process: ``main``, and then past the interpreter's own shutdown.
+
+    Some frameworks crash or hang there, and everything that is to be said has been said.
+    """
+    code = main()
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    # Past the interpreter's own shutdown: some frameworks crash there, and everything said is flushed.
-    os._exit(main())
+    run()

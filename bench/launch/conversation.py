@@ -5,17 +5,25 @@ Nothing here knows how the worker was started; the launcher feeds records and sa
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import numpy as np
 
+from bench import typed_json
 from bench.device import records
 from bench.errors import ProtocolError
 from bench.results import Audit, Block, Failure, Json, Memory, Phase, ProcessRun, WarmUp
 
 MAX_OUTPUT_BYTES = 8 << 30
 MAX_NOTES = 100
+MAX_NOTE_CHARACTERS = 2_000
+MAX_ERROR_CHARACTERS = 4_000
+MAX_LINE_CHARACTERS = 500
+TRACE_LINES = 8
+_PLAIN_NUMBERS = re.compile(r"[<>=|]?[biufc]\d{1,2}")
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\S \t\n]|[^\s\x21-\U0010ffff]|[\x7f-\x9f\ud800-\udfff]")
 
 
 class Listener(Protocol):
@@ -36,9 +44,8 @@ class _OutputBuffer:
     rows: dict[int, tuple[tuple[int, ...], bytearray]] = field(default_factory=dict)
 
     def array(self) -> np.ndarray[Any, Any]:
-        pieces = [
-            np.frombuffer(bytes(data), self.dtype).reshape(shape) for _, (shape, data) in sorted(self.rows.items())
-        ]
+        """All pieces in order, joined along the first axis; ValueError where they are not whole or do not fit."""
+        pieces = [np.frombuffer(data, self.dtype).reshape(shape) for _, (shape, data) in sorted(self.rows.items())]
         if pieces[0].ndim == 0 or len({piece.shape[1:] for piece in pieces}) > 1:
             return np.stack(pieces)
         return np.concatenate(pieces)
@@ -58,7 +65,8 @@ class Conversation:
         self._blocks: list[Block] = []
         self._fields: dict[str, Any] = {}
         self._notes: list[str] = []
-        self._outputs: dict[str, _OutputBuffer] = {}
+        self._buffers: dict[str, _OutputBuffer] = {}
+        self._outputs: dict[str, np.ndarray[Any, Any]] = {}
         self._output_bytes = 0
         self._error: Failure | None = None
 
@@ -69,8 +77,16 @@ class Conversation:
             raise ProtocolError(f"the worker said `{kind[:40]}`, which is not in the protocol")
         try:
             hear(fields, payload)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ProtocolError(f"the worker's `{kind}` record is not as it should be: {error!r}") from error
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ProtocolError(f"the worker's `{kind}` record is not as it should be: {error!r:.500}") from error
+        self._tell(kind, payload)
+
+    def _tell(self, kind: str, payload: bytes) -> None:
+        """Let the listener know; what it raises is its own."""
+        if kind == records.ENTER and self.current_phase is not None:
+            self._listener.phase(self.current_phase)
+        elif kind == records.BLOCK:
+            self.wants_stop = self._listener.block(self._blocks[-1], payload) or self.wants_stop
 
     def process_run(self, failure: Failure | None, timings: tuple[str, int] | None) -> ProcessRun:
         """What came of it; ``timings`` is the column file's name and count."""
@@ -89,8 +105,8 @@ class Conversation:
         )
 
     def outputs(self) -> dict[str, np.ndarray[Any, Any]]:
-        """The outputs over all samples by name; empty unless the job asked for them."""
-        return {name: buffer.array() for name, buffer in self._outputs.items()}
+        """The outputs over all samples by name; empty unless the job asked for them and got to its end."""
+        return self._outputs
 
     @property
     def error(self) -> Failure | None:
@@ -105,71 +121,80 @@ class Conversation:
     def _hear_hello(self, fields: dict[str, Any], _: bytes) -> None:
         if fields["protocol"] != records.PROTOCOL:
             raise ProtocolError(f"the worker speaks protocol {fields['protocol']!r}, not {records.PROTOCOL}")
-        self._fields["machine"] = cast(dict[str, Json], dict(fields["machine"]))
+        self._fields["machine"] = _facts(fields["machine"])
 
     def _hear_enter(self, fields: dict[str, Any], _: bytes) -> None:
         self.current_phase = _one_of(fields["phase"], records.PHASES)
-        self._listener.phase(self.current_phase)
 
     def _hear_phase(self, fields: dict[str, Any], _: bytes) -> None:
         name = _one_of(fields["phase"], records.PHASES)
-        rss, peak = _maybe_int(fields["rss_bytes"]), _maybe_int(fields["peak_rss_bytes"])
-        self._phases.append(Phase(name, int(fields["duration_ns"]), rss, peak))
+        rss, peak = _maybe_whole(fields["rss_bytes"]), _maybe_whole(fields["peak_rss_bytes"])
+        self._phases.append(Phase(name, _whole(fields["duration_ns"]), rss, peak))
 
     def _hear_facts(self, fields: dict[str, Any], _: bytes) -> None:
-        self._fields["facts"] = cast(dict[str, Json], dict(fields["facts"]))
+        self._fields["facts"] = _facts(fields["facts"])
         self._fields["versions"] = {str(name): str(version) for name, version in fields["versions"].items()}
         self._fields["samples_source"] = _one_of(fields["samples"]["source"], ("file", "generated"))
-        self._fields["samples_count"] = int(fields["samples"]["count"])
+        self._fields["samples_count"] = _whole(fields["samples"]["count"])
 
     def _hear_note(self, fields: dict[str, Any], _: bytes) -> None:
         if len(self._notes) < MAX_NOTES:
-            self._notes.append(str(fields["text"]))
+            self._notes.append(plain(str(fields["text"]))[:MAX_NOTE_CHARACTERS])
 
     def _hear_warm_up(self, fields: dict[str, Any], _: bytes) -> None:
         self._fields["warm_up"] = WarmUp(
-            int(fields["queries"]), int(fields["duration_ns"]), bool(fields["settled"]), str(fields["rule"])
+            _whole(fields["queries"]), _whole(fields["duration_ns"]), bool(fields["settled"]), str(fields["rule"])
         )
 
     def _hear_audit(self, fields: dict[str, Any], _: bytes) -> None:
-        queries, latency, wall, loop = (int(fields[name]) for name in ("queries", "latency_ns", "wall_ns", "loop_ns"))
+        queries, latency, wall, loop = (
+            _whole(fields[name]) for name in ("queries", "latency_ns", "wall_ns", "loop_ns")
+        )
         self._fields["audit"] = Audit(queries, latency, wall, loop, float(fields["ratio"]))
 
     def _hear_batch(self, fields: dict[str, Any], _: bytes) -> None:
-        self._batch = int(fields["size"])
-        self._fields["batches_tried"] = tuple((int(size), float(rate)) for size, rate in fields["tried"])
+        self._batch = _whole(fields["size"])
+        self._fields["batches_tried"] = tuple((_whole(size), float(rate)) for size, rate in fields["tried"])
 
     def _hear_block(self, fields: dict[str, Any], payload: bytes) -> None:
         names = ("count", "samples", "start_ns", "wall_ns", "switches")
-        block = Block(*(int(fields[name]) for name in names))
-        if len(payload) != 8 * block.count or block.count < 1 or block.wall_ns < 0:
-            raise ValueError(f"{block.count} timings in {len(payload)} bytes over {block.wall_ns} ns")
+        block = Block(*(_whole(fields[name]) for name in names))
+        if len(payload) != 8 * block.count or block.count < 1 or block.samples < 1 or block.wall_ns < 1:
+            raise ValueError(
+                f"{block.count} timings of {block.samples} samples in {len(payload)} bytes, {block.wall_ns} ns"
+            )
         self._blocks.append(block)
-        self.wants_stop = self._listener.block(block, payload) or self.wants_stop
 
     def _hear_memory(self, fields: dict[str, Any], _: bytes) -> None:
-        imported, loaded, peak = (_maybe_int(fields[name]) for name in ("import_bytes", "load_bytes", "peak_bytes"))
+        imported, loaded, peak = (_maybe_whole(fields[name]) for name in ("import_bytes", "load_bytes", "peak_bytes"))
         self._fields["memory"] = Memory(imported, loaded, peak, str(fields["method"]))
 
     def _hear_output(self, fields: dict[str, Any], payload: bytes) -> None:
-        dtype, shape = np.dtype(str(fields["dtype"])), tuple(int(size) for size in fields["shape"])
-        if dtype.hasobject or any(size < 0 for size in shape):
-            raise ValueError(f"an output of dtype {dtype} and shape {shape}")
+        name, dtype_name = str(fields["name"]), str(fields["dtype"])
+        shape = tuple(_whole(size) for size in fields["shape"])
+        if not _PLAIN_NUMBERS.fullmatch(dtype_name) or len(name) > MAX_LINE_CHARACTERS:
+            raise ValueError(f"an output {name:.80} of dtype {dtype_name:.80}")
+        dtype = np.dtype(dtype_name)
         expected = dtype.itemsize * int(np.prod(shape, dtype=object))
         self._output_bytes += len(payload)
         if self._output_bytes > MAX_OUTPUT_BYTES:
             raise ValueError(f"more than {MAX_OUTPUT_BYTES} bytes of outputs")
-        buffer = self._outputs.setdefault(str(fields["name"]), _OutputBuffer(dtype))
-        _, data = buffer.rows.setdefault(int(fields["first"]), (shape, bytearray()))
-        if int(fields["at"]) != len(data) or len(data) + len(payload) > expected:
+        buffer = self._buffers.setdefault(name, _OutputBuffer(dtype))
+        of_first, data = buffer.rows.setdefault(_whole(fields["first"]), (shape, bytearray()))
+        if buffer.dtype != dtype or of_first != shape:
+            raise ValueError(f"output {name:.80} of {dtype} {shape} goes on as {buffer.dtype} {of_first}")
+        if _whole(fields["at"]) != len(data) or len(data) + len(payload) > expected:
             raise ValueError(f"output bytes {fields['at']!r} + {len(payload)} of {expected}")
         data.extend(payload)
 
     def _hear_error(self, fields: dict[str, Any], _: bytes) -> None:
-        message = str(fields["message"])
-        self._error = Failure(str(fields["error"]), message, self.current_phase, stderr=_tail(str(fields["trace"])))
+        error, message = plain(str(fields["error"]))[:100], plain(str(fields["message"]))[:MAX_ERROR_CHARACTERS]
+        self._error = Failure(error, message, self.current_phase, stderr=lines(str(fields["trace"]), TRACE_LINES))
 
     def _hear_end(self, fields: dict[str, Any], _: bytes) -> None:
+        if self._error is None:
+            self._outputs = {name: buffer.array() for name, buffer in self._buffers.items()}
+        self._buffers.clear()
         self.ended = True
 
 
@@ -179,9 +204,29 @@ def _one_of(value: object, names: tuple[str, ...]) -> str:
     return str(value)
 
 
-def _maybe_int(value: Any) -> int | None:
-    return None if value is None else int(value)
+def _whole(value: Any) -> int:
+    """A count, a size or a time: an integer, not negative, of 64 bits."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < typed_json.INTEGER_LIMIT:
+        raise ValueError(f"{value!r:.80} is no count")
+    return value
 
 
-def _tail(text: str, lines: int = 8) -> tuple[str, ...]:
-    return tuple(text.splitlines()[-lines:])
+def _maybe_whole(value: Any) -> int | None:
+    return None if value is None else _whole(value)
+
+
+def _facts(value: Any) -> dict[str, Json]:
+    """Free facts as they can be stored."""
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r:.80} is no object")
+    return cast(dict[str, Json], typed_json.plain(value))
+
+
+def lines(text: str, most: int) -> tuple[str, ...]:
+    """The last lines of what a program wrote, fit to be shown on a terminal and in a report."""
+    return tuple(line[:MAX_LINE_CHARACTERS] for line in plain(text).splitlines()[-most:])
+
+
+def plain(text: str) -> str:
+    """The text fit for any terminal: no control characters or lone surrogates; a carriage return begins a new line."""
+    return _CONTROL.sub("", text.replace("\r", "\n"))

@@ -12,20 +12,31 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import IO
 
+import bench
 from bench.device import records
 from bench.device.records import Job, RecordError
 from bench.errors import LaunchError, ProtocolError, WorkerCrashed, WorkerTimeout
-from bench.launch.conversation import Conversation
+from bench.launch.conversation import Conversation, lines
 from bench.launch.reader import RecordReader
 from bench.results import Failure
 
-COMMAND = (sys.executable, "-m", "bench.device.worker")
-STDERR_LINES = 20
+BOOT = (
+    "import sys; sys.path[:] = [path for path in sys.path if path] + sys.argv[1:]; "
+    "from bench.device.worker import run; run()"
+)
+COMMAND = (sys.executable, "-c", BOOT, str(Path(bench.__file__).parents[1]))
+"""Not ``-m``: that would look for modules in the current folder first, which may be anybody's."""
+STDERR_LINES = 30
 STDERR_BYTES = 64 << 10
+STDERR_MOST_BYTES = 64 << 20
+"""A worker that writes more to its standard error than this loses what stood there before."""
 GRACE_S = 5.0
 """How long a worker that said ``end``, or closed its pipe, may take to be gone."""
+GROUP_GONE_S = 1.0
+"""How long killed processes of the group may take to vanish before the next case is begun."""
 READ_BYTES = 1 << 18
 
 
@@ -36,11 +47,12 @@ def run_worker(job: Job, conversation: Conversation, deadline_s: float) -> Failu
     returns or raises. Raises LaunchError where no worker can be started; KeyboardInterrupt and what the
     conversation's listener raises pass through.
     """
-    with tempfile.TemporaryFile() as stderr:
+    with tempfile.TemporaryFile("a+b", buffering=0) as stderr:
+        job = replace(job, spawned_ns=time.perf_counter_ns())
         process = _start(stderr)
         grace_s = 0.0
         try:
-            error = _hear_out(process, job, conversation, deadline_s)
+            error = _hear_out(process, job, conversation, deadline_s, stderr)
             grace_s = 0.0 if isinstance(error, (WorkerTimeout, ProtocolError)) else GRACE_S
         finally:
             code = _end(process, grace_s)
@@ -59,15 +71,16 @@ def _start(stderr: IO[bytes]) -> subprocess.Popen[bytes]:
 
 
 def _hear_out(
-    process: subprocess.Popen[bytes], job: Job, conversation: Conversation, deadline_s: float
+    process: subprocess.Popen[bytes], job: Job, conversation: Conversation, deadline_s: float, stderr: IO[bytes]
 ) -> LaunchError | None:
     """Feed every record to the conversation until it ends; what went wrong with the talk itself, or None."""
     deadline = time.monotonic() + deadline_s
     stopped = False
     try:
-        _say(process, records.encode_job(replace(job, spawned_ns=time.perf_counter_ns())))
+        _say(process, records.encode_job(job))
         reader = RecordReader()
         for data in _chunks(process, deadline):
+            _bound(stderr)
             for kind, fields, payload in reader.feed(data):
                 conversation.hear(kind, fields, payload)
             if conversation.ended:
@@ -90,7 +103,9 @@ def _say(process: subprocess.Popen[bytes], line: bytes) -> None:
 
 
 def _chunks(process: subprocess.Popen[bytes], deadline: float) -> Iterator[bytes]:
-    """What the worker writes, as it comes, until its end of file; WorkerTimeout at the deadline.
+    """What the worker writes, as it comes, and nothing now and then, until its end of file.
+
+    Raises WorkerTimeout at the deadline.
 
     A child that the worker left behind may hold the pipe open: once the worker itself is gone, a
     silence counts as the end.
@@ -109,6 +124,8 @@ def _chunks(process: subprocess.Popen[bytes], deadline: float) -> Iterator[bytes
                 yield data
             elif _is_gone(process):
                 return
+            else:
+                yield b""
 
 
 def _is_gone(process: subprocess.Popen[bytes]) -> bool:
@@ -128,11 +145,27 @@ def _end(process: subprocess.Popen[bytes], grace_s: float) -> int:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     code = process.wait()
+    _await_group_gone(process.pid)
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
     return code
+
+
+def _await_group_gone(group: int) -> None:
+    """What was killed is given a moment to free its memory and cores, which belong to the next case."""
+    until = time.monotonic() + GROUP_GONE_S
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < until:
+            os.killpg(group, 0)
+            time.sleep(0.002)
+
+
+def _bound(stderr: IO[bytes]) -> None:
+    """Keep a worker that writes without end from filling the disk; its writes go to the file's end, wherever."""
+    if os.fstat(stderr.fileno()).st_size > STDERR_MOST_BYTES:
+        stderr.truncate(0)
 
 
 def _failure(error: LaunchError | None, code: int, phase: str | None, stderr: tuple[str, ...]) -> Failure:
@@ -159,4 +192,4 @@ def _signal_name(number: int) -> str:
 def _last_lines(stderr: IO[bytes]) -> tuple[str, ...]:
     size = stderr.seek(0, os.SEEK_END)
     stderr.seek(max(0, size - STDERR_BYTES))
-    return tuple(stderr.read().decode(errors="replace").splitlines()[-STDERR_LINES:])
+    return lines(stderr.read().decode(errors="replace"), STDERR_LINES)

@@ -1,0 +1,263 @@
+"""Backends that go wrong, each in one way and for real. Imported by workers: ``tests.reliability.faulty:Segfault``."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backends.null import NullSession
+from bench.device.adapter import Arrays, Availability, ModelFiles, Settings
+
+FOREVER_S = 1000
+
+
+class Faulty:
+    """A backend in order; each class below breaks one thing. ``folder`` is where it leaves notes for the test."""
+
+    artifact_kinds: tuple[str, ...] = ()
+    options: Mapping[str, str] = {"folder": "where to leave notes"}
+    packages: tuple[str, ...] = ()
+    concurrent_runs = True
+
+    def __init__(self) -> None:
+        self.folder = Path()
+        self.queries = 0
+
+    def probe(self) -> Availability:
+        return Availability(True)
+
+    def open(self, model: ModelFiles, settings: Settings) -> FaultySession:
+        self.folder = Path(str(settings.extra.get("folder", ".")))
+        if "folder" in settings.extra:
+            (self.folder / "worker").write_text(str(os.getpid()))
+        self.opened()
+        return FaultySession(model, self)
+
+    def opened(self) -> None: ...
+
+    def query(self) -> None: ...
+
+    def answer(self, arrays: Arrays) -> Arrays:
+        return arrays
+
+
+class FaultySession(NullSession):
+    """Asks its backend at each call."""
+
+    def __init__(self, model: ModelFiles, faulty: Faulty) -> None:
+        super().__init__(model)
+        self.faulty = faulty
+
+    def run(self, staged: Any) -> Any:
+        self.faulty.queries += 1
+        self.faulty.query()
+        return staged
+
+    def read(self, outputs: Any) -> Arrays:
+        return self.faulty.answer(super().read(outputs))
+
+
+class SegfaultInOpen(Faulty):
+    def opened(self) -> None:
+        ctypes.string_at(0)
+
+
+class SegfaultInRun(Faulty):
+    def query(self) -> None:
+        if self.queries == 20:
+            ctypes.string_at(0)
+
+
+class Aborts(Faulty):
+    def query(self) -> None:
+        print("terminate called after throwing an instance of 'std::bad_alloc'", file=sys.stderr, flush=True)
+        os.abort()
+
+
+class KilledForMemory(Faulty):
+    def opened(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class ExitsInRun(Faulty):
+    def query(self) -> None:
+        sys.exit(0)
+
+
+class EndsTheProcess(Faulty):
+    def query(self) -> None:
+        os._exit(0)
+
+
+class HangsInOpen(Faulty):
+    def opened(self) -> None:
+        time.sleep(FOREVER_S)
+
+
+class HangsInRun(Faulty):
+    def query(self) -> None:
+        if self.queries == 20:
+            time.sleep(FOREVER_S)
+
+
+class HangsWithoutPython(Faulty):
+    """Inside a C call that holds the interpreter's lock: no thread and no signal handler of Python's can run."""
+
+    def query(self) -> None:
+        ctypes.PyDLL(None).sleep(FOREVER_S)
+
+
+class IgnoresSigterm(Faulty):
+    def opened(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_IGN)
+        time.sleep(FOREVER_S)
+
+
+class EatsMemory(Faulty):
+    """Allocates until the limit that it sets itself, as a container's would be."""
+
+    def opened(self) -> None:
+        self.held: Any = []
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + (200 << 20),) * 2)
+
+    def query(self) -> None:
+        self.held.append(np.ones(1 << 20))
+
+
+class PrintsGarbage(Faulty):
+    """By every way that a library has to standard output."""
+
+    def query(self) -> None:
+        if self.queries == 1:
+            self.everywhere()
+
+    def opened(self) -> None:
+        self.everywhere()
+
+    def everywhere(self) -> None:
+        print('{"kind": "end"}', flush=True)
+        sys.__stdout__.write("garbage\n")  # type: ignore[union-attr]
+        os.write(1, b"\x00\xff garbage\n")
+        ctypes.CDLL(None).puts(b'{"kind": "end"}')
+        subprocess.run(["echo", "garbage"], check=True)
+
+
+class WritesToThePipe(Faulty):
+    """Finds the private descriptor, which takes some malice."""
+
+    def opened(self) -> None:
+        for open_file in list(Path("/proc/self/fd").iterdir()):
+            with contextlib.suppress(OSError):
+                if open_file.is_fifo():
+                    os.write(int(open_file.name), b"garbage\n")
+        time.sleep(FOREVER_S)
+
+
+class LeavesAChild(Faulty):
+    """Forks a child that keeps every descriptor, ignores SIGTERM and stays."""
+
+    def opened(self) -> None:
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            time.sleep(FOREVER_S)
+            os._exit(0)
+        (self.folder / "child").write_text(str(child))
+
+
+class LeavesAChildAndCrashes(LeavesAChild):
+    def query(self) -> None:
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+class RaisesLater(Faulty):
+    """At the thousandth query after the test has seen the measurement begin."""
+
+    def query(self) -> None:
+        time.sleep(0.0001)
+        if not (self.folder / "measuring").exists():
+            self.queries = 0
+        if self.queries == 1000:
+            raise RuntimeError("the thousandth query is too much")
+
+
+class BreaksAPipeOfItsOwn(Faulty):
+    def query(self) -> None:
+        raise BrokenPipeError("the inference server hung up")
+
+
+class SaysNan(Faulty):
+    def answer(self, arrays: Arrays) -> Arrays:
+        arrays["y"][0, 1] = np.nan
+        return arrays
+
+
+class WrongShape(Faulty):
+    def answer(self, arrays: Arrays) -> Arrays:
+        return {"y": np.zeros((len(arrays["y"]), 5), np.float32)}
+
+
+class WrongType(Faulty):
+    def answer(self, arrays: Arrays) -> Arrays:
+        return {"y": arrays["y"].astype(np.float64)}
+
+
+class WrongName(Faulty):
+    def answer(self, arrays: Arrays) -> Arrays:
+        return {"z": arrays["y"]}
+
+
+class WrongOnTheLastSamples(Faulty):
+    """Right for one sample, wrong for a batch: seen only when outputs are collected."""
+
+    def answer(self, arrays: Arrays) -> Arrays:
+        return {"y": arrays["y"][:1]}
+
+
+class Lies(Faulty):
+    """Hands the work to a thread and says that it is done."""
+
+    def opened(self) -> None:
+        self.threads = ThreadPoolExecutor(1)
+        self.last: Future[None] = Future()
+        self.last.set_result(None)
+
+    def query(self) -> None:
+        self.last = self.threads.submit(time.sleep, 0.001)
+
+    def answer(self, arrays: Arrays) -> Arrays:
+        self.last.result()
+        return arrays
+
+
+class NeverStops(Faulty):
+    """In order, with a child and a busy thread beside: what Ctrl-C and a killed host must clear away."""
+
+    def opened(self) -> None:
+        LeavesAChild.opened(self)  # type: ignore[arg-type]
+        threading.Thread(target=time.sleep, args=(FOREVER_S,), daemon=True).start()
+
+
+class OddFacts(Faulty):
+    """Says of itself what cannot be stored: numbers beyond 64 bits, and nested without end."""
+
+    def open(self, model: ModelFiles, settings: Settings) -> FaultySession:
+        session = super().open(model, settings)
+        facts: dict[str, object] = {"huge": 1 << 80}
+        session.facts = lambda: facts  # type: ignore[method-assign]
+        return session
