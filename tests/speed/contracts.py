@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,21 +54,22 @@ def write(folder: Path, raced: Subject, targets: Mapping[str, str], scenario: st
 
 
 def run(contract: Path) -> Finished:
-    """``benchpact run`` of the contract, quietly, into a folder beside it.
+    """``benchpact run`` of the contract, quietly, into a new folder beside it.
 
-    Raises RuntimeError where a process run failed: there is nothing to compare then.
+    Raises RuntimeError where nothing was stored or a process run failed: there is nothing to compare then.
     """
-    results = contract.parent / "results"
+    results = Path(tempfile.mkdtemp(dir=contract.parent))
     command = [sys.executable, "-m", "bench", "run", str(contract), "--results", str(results), "-q"]
     begin = time.perf_counter_ns()
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert child.stderr is not None
-    said = child.stderr.read()
+    with child.stderr:
+        said = child.stderr.read()
     _, status, usage = os.wait4(child.pid, 0)
     wall_ns = time.perf_counter_ns() - begin
     child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode == 2:
-        raise RuntimeError(f"{' '.join(command)}: {said}")
+    if not any(results.iterdir()):
+        raise RuntimeError(f"{' '.join(command)} stored no run: {said}")
     stored = open_run("latest", results)
     for case in stored.cases:
         for one in case.process_runs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from time import perf_counter_ns
 from typing import Any
@@ -62,7 +63,9 @@ def torch_module(subject: Subject) -> Any:
     import torch
 
     torch.set_num_threads(1)
-    return torch.jit.load(str(subject.torchscript)).eval()  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript is on its way out, and still in the field
+        return torch.jit.load(str(subject.torchscript)).eval()  # type: ignore[no-untyped-call]
 
 
 def pytorch(subject: Subject) -> Side:
