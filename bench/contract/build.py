@@ -125,4 +125,7 @@ def _places(root: Found) -> Mapping[tuple[str, ...], Place]:
             places.update({(field.name, one.name): value.at(one) for one in record.fields if value.has(one)})
         elif isinstance(value, tuple):
             places.update({(field.name, entry.name): entry.place for entry in value})
+    for entry in root.get(words.ARTIFACTS) or ():
+        for index, file in enumerate(entry.value.get(words.FILES) or ()):
+            places["artifacts", entry.name, "files", str(index)] = file.at(words.PATH)
     return places

@@ -77,7 +77,7 @@ def open_library(
     missing = [tensor.name for tensor in wanted if tensor.name not in arrays]
     if missing:
         raise SamplesRejected("%s has no array `%s`; it has %s" % (samples, missing[0], ", ".join(sorted(arrays))))
-    return _arrange({tensor.name: arrays[tensor.name] for tensor in wanted}, wanted, dims, batch_dim, "file")
+    return arrange({tensor.name: arrays[tensor.name] for tensor in wanted}, wanted, dims, batch_dim, "file")
 
 
 def resolve_shape(tensor: TensorJob, dims: Mapping[str, int], batch_dim: Optional[str]) -> Tuple[int, ...]:
@@ -92,7 +92,7 @@ def _is_batched(tensor: TensorJob, batch_dim: Optional[str]) -> bool:
     return batch_dim is not None and bool(tensor.shape) and tensor.shape[0] == batch_dim
 
 
-def _arrange(
+def arrange(
     arrays: Dict[str, Array], inputs: List[TensorJob], dims: Mapping[str, int], batch_dim: Optional[str], source: str
 ) -> SampleLibrary:
     """Sort arrays into rows (indexed by sample) and constants (the same for every query)."""
