@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,7 @@ from bench.device import records
 from bench.results import Failure
 from tests.launch.talk import MS, Ear, Told, job, measure
 from tests.reliability import faulty
-
-ROOT = Path(__file__).parents[2]
-SOON_S = 10.0
-"""How long a process may take to vanish: generous, for a machine that does ten other things."""
+from tests.reliability.watching import ROOT, SOON_S, gone, pid, soon
 
 
 @pytest.fixture(autouse=True)
@@ -39,25 +36,6 @@ def failure_of(kind: type[faulty.Faulty], folder: Path, deadline_s: float = 60.0
     failure = run(kind, folder, deadline_s=deadline_s, **job_).run.failure
     assert failure is not None
     return failure
-
-
-def gone(pid: int) -> bool:
-    """Whether the process is no more, or only its entry is left for someone to collect."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def soon(condition: Callable[[], bool]) -> bool:
-    until = time.monotonic() + SOON_S
-    while not condition() and time.monotonic() < until:
-        time.sleep(0.01)
-    return condition()
-
-
-def pid(folder: Path, name: str) -> int:
-    return int((folder / name).read_text())
 
 
 def test_a_backend_in_order_gives_a_whole_process_run(tmp_path: Path) -> None:
