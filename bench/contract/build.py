@@ -126,6 +126,7 @@ def _places(root: Found) -> Mapping[tuple[str, ...], Place]:
         elif isinstance(value, tuple):
             places.update({(field.name, entry.name): entry.place for entry in value})
     for entry in root.get(words.ARTIFACTS) or ():
-        for index, file in enumerate(entry.value.get(words.FILES) or ()):
+        files: tuple[Found, ...] = entry.value.get(words.FILES) or ()
+        for index, file in enumerate(files):
             places["artifacts", entry.name, "files", str(index)] = file.at(words.PATH)
     return places

@@ -155,7 +155,9 @@ OUTPUT = Record("dtype and shape", (DTYPE, SHAPE), ref="output")
 SAMPLES = Field("samples", _Path("val.npz"), "An .npz with one array an input")
 LABELS = Field("labels", _Path("labels.npz"), "The ground labels: an .npz with one array `labels`, or an .npy")
 PREDICTIONS = Field("predictions", _Path("reference.npz"), "The reference model's outputs: an .npz, one array each")
-OUTPUT_NAME = Field("output", _NAME, "The output that labels and accuracy are about; the first one by default")
+OUTPUT_NAME = Field(
+    "output", Text("an output", "logits"), "The output that labels and accuracy are about; the first one by default"
+)
 VALIDATION = Record("the validation files", (SAMPLES, LABELS, PREDICTIONS, OUTPUT_NAME), ref="validation")
 
 BACKEND = Field("backend", Backend(), "The framework that runs the model; `benchpact backends` lists them")
@@ -214,7 +216,11 @@ DIMS = Field(
     Table(_NAME, Whole("a size", 1, 2**31 - 1, 640), "sizes like `{height: 640}`", 256),
     "Values of the free dimensions other than the batch",
 )
-BATCH = Field("batch", _NAME, "The free dimension that counts samples; left out, the batch size is fixed")
+BATCH = Field(
+    "batch",
+    Text("a free dimension", "batch"),
+    "The free dimension that counts samples; left out, the batch size is fixed",
+)
 STATE = Field(
     "state",
     Table(_NAME, _NAME, "`{input: output}`", 64),
