@@ -23,18 +23,26 @@ and the same samples. *Ours* and *theirs* are the middle rounds (for a latency: 
 ratio is the middle of the rounds' own ratios, in brackets the quartiles. Every second process opens the sides
 in the opposite order. The hand-written loop is there twice: how far it is from itself is what a comparison
 here cannot tell. What a peer reports is taken from the peer: LoadGen's summary, `last_inference_time` of
-Polygraphy's runner, the median of `Timer`, benchmark_app's own loop."""
+Polygraphy's runner, the median of `Timer`, benchmark_app's own loop.
+
+benchmark_app's inner clock, the median that it prints, starts and stops inside OpenVINO's C++ request. It leaves
+out the call from Python that every Python caller waits for, benchmark_app's own loop too; *time a call* is that
+loop's wall time a call."""
 
 
 def render(sections: Mapping[str, Sequence[Line]], core: int, took_s: float) -> str:
     """The whole page: where and when, what was measured, how."""
-    lines = [line for section in sections.values() for line in section if line.kept is not None]
-    kept = sum(line.kept is True for line in lines)
-    parts = ["# Benchmarks", f"**{kept} of {len(lines)} targets kept** on {date.today().isoformat()}.", _where(took_s)]
+    parts = ["# Benchmarks", f"**{count(sections)}** on {date.today().isoformat()}.", _where(took_s)]
     for title, section in sections.items():
         parts += [f"## {title}", _table(section)]
     parts += ["## How to read this", HOW.format(core=core)]
     return "\n\n".join(parts) + "\n"
+
+
+def count(sections: Mapping[str, Sequence[Line]]) -> str:
+    """How many of the lines that have a target kept it."""
+    kept = [line.kept for section in sections.values() for line in section if line.kept is not None]
+    return f"{sum(kept)} of {len(kept)} targets kept"
 
 
 def _where(took_s: float) -> str:
