@@ -26,7 +26,7 @@ Timings = Callable[[ProcessRun], NDArray[np.uint64] | None]
 """The raw latencies (ns) of a process run, in order of issue."""
 _PHASES = {"start time": "start", "import time": "import", "load time": "load", "first query time": "first-query"}
 AUDIT_FAILED, BUDGET_SPENT = "MeasurementInvalid", "BudgetSpent"
-"""Errors of failures that are no fault of the model's process as such."""
+"""Failures with a meaning of their own: no timing can be believed; the process was never started."""
 
 
 def judge_case(
@@ -125,13 +125,13 @@ def _invalid(runs: Sequence[ProcessRun]) -> str:
 
 def _verdict(requirement: Requirement, figure: Figure | None, runs: Sequence[ProcessRun], planned: int) -> Verdict:
     failures = [one.failure for one in runs if one.failure is not None]
+    crashes = [one for one in failures if one.error != BUDGET_SPENT]
     if figure is None or (figure.value is None and failures and len(failures) == len(runs)):
-        why = _told(failures[0]) if failures else "no process run told it"
+        why = _told((crashes or failures)[0]) if failures else "no process run told it"
         figure = _missing(requirement.metric, requirement.unit, why)
     one = verdict(requirement, figure)
     if requirement.block in QUALITY or not requirement.block:
         return one
-    crashes = [one for one in failures if one.error != BUDGET_SPENT]
     if crashes:
         one = at_best_undecided(one, f"{len(crashes)} of {len(runs)} processes failed: {_told(crashes[0])}")
     elif len(runs) - len(failures) == 1 < planned:

@@ -30,7 +30,7 @@ from bench.timing import is_timed, rates
 CONFIDENCE = 0.999
 MARGIN = 0.1
 """Of the value: processes of one model differ by some per cent, and their interval is wider than that."""
-FIRST_LOOK_NS = 50_000_000
+FIRST_LOOK_NS = 200_000_000
 GROWTH = 1.5
 MAX_TIMINGS = 2_000_000
 """Beyond it the rule gives up and the process is measured to its end: memory and time stay small."""
@@ -60,6 +60,11 @@ class StopRule:
         if self._decided or self._count > MAX_TIMINGS:
             self._latencies.clear()
         return self._decided
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of timings that the rule keeps."""
+        return sum(one.nbytes for one in self._latencies)
 
     def _look(self) -> bool:
         pool = Pool([np.concatenate(self._latencies)])

@@ -98,7 +98,7 @@ def _value(entry: str, answer: bytes, said: str) -> float:
         raise ValueError(f"`{entry}` ended its process without an answer{last}") from None
     value, error = (told.get("value"), told.get("error")) if isinstance(told, dict) else (None, None)
     if error is not None:
-        raise ValueError(f"`{entry}` failed: {str(error)[:500]}")
+        raise ValueError(f"`{entry}` failed: {' '.join(str(error).split())[:500]}")
     if not isinstance(value, float) or not math.isfinite(value):
         raise ValueError(f"`{entry}` returned {str(value)[:100]}: {_REMEDY}")
     return value

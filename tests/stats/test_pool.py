@@ -1,0 +1,141 @@
+"""Percentiles and means of a pool: the value, and when there is none."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from bench.stats.pool import Pool, needed, rank
+from tests.stats.series import independent, timings
+
+PROCESSES = st.lists(st.lists(st.integers(0, 2**40), min_size=1, max_size=60), min_size=1, max_size=4)
+QUANTILES = st.sampled_from([0.1, 0.5, 0.75, 0.9, 0.95, 0.99])
+
+
+def pool_of(lists: list[list[int]]) -> Pool:
+    return Pool([np.array(one, dtype=np.uint64) for one in lists])
+
+
+@settings(deadline=None, max_examples=200)
+@given(lists=PROCESSES, q=QUANTILES)
+def test_a_percentile_is_the_nearest_rank_of_everything_sorted(lists: list[list[int]], q: float) -> None:
+    everything = sorted(itertools.chain(*lists))
+    estimate = pool_of(lists).percentile(q)
+    if len(everything) < needed(q):
+        assert estimate is None
+        return
+    assert estimate is not None
+    assert estimate.low is not None
+    assert estimate.high is not None
+    exact = math.ceil(Fraction(str(q)) * len(everything))
+    assert estimate.value == everything[exact - 1]
+    assert estimate.low <= estimate.value <= estimate.high
+    assert estimate.count == len(everything)
+    for own, values in zip(estimate.processes, lists, strict=True):
+        if len(values) < needed(q):
+            assert own is None
+        else:
+            assert own == sorted(values)[math.ceil(Fraction(str(q)) * len(values)) - 1]
+            assert estimate.low <= own <= estimate.high
+
+
+@settings(deadline=None, max_examples=100)
+@given(lists=PROCESSES, index=st.integers(1, 240))
+def test_every_rank_is_found_whatever_the_processes(lists: list[list[int]], index: int) -> None:
+    everything = sorted(itertools.chain(*lists))
+    assert pool_of(lists).at(index) == everything[min(index, len(everything)) - 1]
+
+
+@settings(deadline=None, max_examples=50)
+@given(lists=PROCESSES, q=QUANTILES, seed=st.integers(0, 1000))
+def test_the_order_of_the_processes_changes_nothing(lists: list[list[int]], q: float, seed: int) -> None:
+    mixed = [lists[place] for place in np.random.default_rng(seed).permutation(len(lists))]
+    one, other = pool_of(lists), pool_of(mixed)
+    first, second = one.percentile(q), other.percentile(q)
+    if first is not None:
+        assert second is not None
+        assert (first.value, first.low, first.high) == pytest.approx((second.value, second.low, second.high))
+    means = one.mean(), other.mean()
+    assert means[0] is not None
+    assert means[1] is not None
+    assert means[0].value == pytest.approx(means[1].value)
+
+
+@settings(deadline=None, max_examples=50)
+@given(lists=PROCESSES)
+def test_a_higher_percentile_is_never_smaller(lists: list[list[int]]) -> None:
+    pool = pool_of(lists)
+    told = [one.value for one in map(pool.percentile, (0.1, 0.5, 0.9, 0.95, 0.99)) if one is not None]
+    assert told == sorted(told)
+
+
+@pytest.mark.parametrize(("q", "n", "expected"), [(0.07, 100, 7), (0.29, 100, 29), (0.57, 100, 57), (0.999, 1000, 999)])
+def test_the_rank_does_not_suffer_from_binary_fractions(q: float, n: int, expected: int) -> None:
+    assert rank(q, n) == expected
+
+
+@pytest.mark.parametrize("q", [0.5, 0.9, 0.95, 0.99, 0.999, 0.9999])
+def test_the_count_needed_is_the_first_that_has_an_upper_limit(q: float) -> None:
+    assert q ** needed(q) <= 0.025 < q ** (needed(q) - 1)
+
+
+def test_a_percentile_is_told_from_the_first_supporting_timing_on() -> None:
+    values = list(range(1, 369))
+    assert pool_of([values[:-1]]).percentile(0.99) is None
+    assert pool_of([values]).percentile(0.99) is not None
+
+
+def test_no_timings_give_no_figures() -> None:
+    assert Pool([]).percentile(0.5) is None
+    assert Pool([np.array([], dtype=np.uint64)]).mean() is None
+
+
+def test_timings_beyond_32_bits_are_exact() -> None:
+    values = [2**33 + 7 * index for index in range(100)]
+    estimate = pool_of([values[:50], values[50:]]).percentile(0.5)
+    assert estimate is not None
+    assert estimate.value == values[49]
+
+
+def test_equal_timings_have_an_interval_of_one_point() -> None:
+    pool = pool_of([[60] * 500, [60] * 500])
+    for estimate in (pool.percentile(0.5), pool.percentile(0.99), pool.mean()):
+        assert estimate is not None
+        assert (estimate.low, estimate.value, estimate.high) == (60, 60, 60)
+
+
+def test_a_coarse_clock_leaves_the_interval_on_its_ticks() -> None:
+    rng = np.random.default_rng(1)
+    ticks = [(rng.choice([50, 60, 70], 5000, p=[0.2, 0.7, 0.1])).astype(np.uint64) for _ in range(3)]
+    estimate = Pool(ticks).percentile(0.5)
+    assert estimate is not None
+    assert (estimate.low, estimate.value, estimate.high) == (60, 60, 60)
+
+
+def test_the_mean_interval_of_independent_processes_is_students() -> None:
+    rng = np.random.default_rng(5)
+    runs = [timings(independent(rng, 3200), effect) for effect in (-0.03, 0.0, 0.03)]
+    estimate, own = Pool(runs).mean(), [float(np.mean(run)) for run in runs]
+    assert estimate is not None
+    assert estimate.processes == pytest.approx(own)
+    expected = stats.t.interval(0.95, 2, loc=np.mean(own), scale=stats.sem(own))
+    assert (estimate.low, estimate.high) == pytest.approx(expected)
+
+
+def test_the_interval_of_independent_timings_is_near_to_the_binomial_one() -> None:
+    rng = np.random.default_rng(2)
+    values = timings(independent(rng, 20_000))
+    estimate = Pool([values]).percentile(0.9)
+    assert estimate is not None
+    assert estimate.low is not None
+    assert estimate.high is not None
+    ordered = np.sort(values)
+    exact = [float(ordered[int(stats.binom.ppf(p, 20_000, 0.9))]) for p in (0.025, 0.975)]
+    assert 0.8 < (estimate.high - estimate.low) / (exact[1] - exact[0]) < 2.5
