@@ -55,10 +55,12 @@ def run_worker(job: Job, conversation: Conversation, deadline_s: float) -> Failu
             error = _hear_out(process, job, conversation, deadline_s, stderr)
             grace_s = 0.0 if isinstance(error, (WorkerTimeout, ProtocolError)) else GRACE_S
         finally:
-            code = _end(process, grace_s)
+            lingered = _end(process, grace_s)
         if conversation.error is not None or (error is None and conversation.ended):
             return None
-        return _failure(error, code, conversation.current_phase, _last_lines(stderr))
+        if lingered and isinstance(error, WorkerCrashed):
+            error = ProtocolError(f"the worker closed its pipe without a word and was still there {GRACE_S:g} s later")
+        return _failure(error, process.returncode, conversation.current_phase, _last_lines(stderr))
 
 
 def _start(stderr: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -135,22 +137,23 @@ def _is_gone(process: subprocess.Popen[bytes]) -> bool:
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _end(process: subprocess.Popen[bytes], grace_s: float) -> int:
-    """Make sure that the worker and its whole group are gone; the worker's exit code."""
+def _end(process: subprocess.Popen[bytes], grace_s: float) -> bool:
+    """Make sure that the worker and its whole group are gone; whether it had to be killed."""
     until = time.monotonic() + grace_s
     pause_s = 0.0005
     while not _is_gone(process) and time.monotonic() < until:
         time.sleep(pause_s)
         pause_s = min(0.02, pause_s * 2)
+    lingered = not _is_gone(process)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    code = process.wait()
+    process.wait()
     _await_group_gone(process.pid)
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
-    return code
+    return lingered
 
 
 def _await_group_gone(group: int) -> None:
