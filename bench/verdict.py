@@ -70,7 +70,7 @@ def _judge(requirement: Requirement, figure: Figure) -> tuple[Outcome, str]:
         return Outcome.MISSED, f"{what} {outside} the limit"
     if requirement.metric in _OF_PROCESSES:
         return Outcome.UNDECIDED, "some processes are within the limit and some are not"
-    return Outcome.UNDECIDED, _undecided(figure)
+    return Outcome.UNDECIDED, _undecided(requirement, figure)
 
 
 def _keeps(requirement: Requirement, value: float) -> bool:
@@ -80,8 +80,12 @@ def _keeps(requirement: Requirement, value: float) -> bool:
     return value >= requirement.limit - slack
 
 
-def _undecided(figure: Figure) -> str:
-    remedy = "measure longer (`time` in the contract) or in more processes (`processes`)"
-    if len(figure.processes) < 2:
-        remedy = "measure longer (`time` in the contract)"
+def _undecided(requirement: Requirement, figure: Figure) -> str:
+    """Why, and what would narrow the interval: more processes where it is they that differ."""
+    sides = {_keeps(requirement, one) for one in figure.processes if one is not None}
+    if len(sides) > 1:
+        return "the processes fall on both sides of the limit: measure more of them (`processes`)"
+    remedy = "measure longer (`time` in the contract)"
+    if len(figure.processes) > 1:
+        remedy += " or in more processes (`processes`)"
     return f"the limit lies inside the interval: {remedy}"

@@ -51,6 +51,11 @@ def test_the_verdict_comes_from_the_interval(
     assert found.limit_text == requirement.text
 
 
+def test_processes_on_both_sides_of_the_limit_ask_for_more_of_them() -> None:
+    divided = replace(figure(100, 80, 120), processes=(98.0, None, 102.0))
+    assert verdict(LATENCY, divided).reason.startswith("the processes fall on both sides of the limit")
+
+
 def test_a_single_process_is_not_told_to_take_more_where_the_interval_would_not_tell() -> None:
     assert "processes" not in verdict(LATENCY, figure(95, 90, 101, processes=1)).reason
 
