@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.artifacts.facts import ArtifactError, ArtifactFacts, regular_size
 
-__all__ = ["KINDS", "ArtifactError", "ArtifactFacts", "kind_of", "read"]
+__all__ = ["KINDS", "ArtifactError", "ArtifactFacts", "companions_of", "kind_of", "read"]
 
 KINDS = {
     "onnx": "bench.artifacts.onnx_file",
@@ -43,6 +43,13 @@ def read(kind: str, path: Path, companions: tuple[Path, ...] = ()) -> ArtifactFa
         where = error.filename or path
         raise ArtifactError(f"{where}: cannot be read: {error.strerror or error}") from error
     return facts
+
+
+def companions_of(kind: str, path: Path) -> tuple[Path, ...]:
+    """The further files that belong to an artifact that ``read`` takes: OpenVINO's weights, ONNX external data."""
+    module = import_module(KINDS[kind])
+    files: list[Path] = module.companions(path) if hasattr(module, "companions") else []
+    return tuple(sorted(files))
 
 
 def kind_of(path: Path) -> str:

@@ -54,6 +54,11 @@ def read(path: Path, companions: tuple[Path, ...]) -> ArtifactFacts:
     )
 
 
+def companions(path: Path) -> list[Path]:
+    """The files that hold the model's external data."""
+    return list(_external_files(path, list(_tensors(_parse(path), path))))
+
+
 def _parse(path: Path) -> ModelProto:
     """The message; ArtifactError for a file that is none, or holds no graph."""
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]

@@ -90,6 +90,12 @@ def read(path: Path, companions: tuple[Path, ...]) -> ArtifactFacts:
     )
 
 
+def companions(path: Path) -> list[Path]:
+    """The ``.bin`` beside the description, where there is one."""
+    file = path.with_suffix(".bin")
+    return [file] if file.is_file() else []
+
+
 def _weights_file(path: Path, companions: tuple[Path, ...], end: int) -> list[Path]:
     """The ``.bin``, known to be long enough; none for a model without weights."""
     named = [companion for companion in companions if companion.suffix == ".bin"]

@@ -1,0 +1,129 @@
+"""A contract while it is being found out: tensors, sizes, state; and what of it is a guess."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from bench.artifacts import ArtifactFacts
+from bench.device.adapter import TensorSpec
+from bench.errors import ContractError
+
+UNNAMED = re.compile(r".*:\d+|unk__\d+", re.DOTALL)
+"""A dimension that no human named, one name a tensor: made up by us, or by tf2onnx."""
+_BATCH = re.compile(r"n|b|bs|batch.*|.*_batch|.*batch_?size|num_?samples", re.IGNORECASE)
+_SEQUENCE = re.compile(r"t|l|s|.*(seq|len|time|frame|token|step|sample|width|height|audio).*", re.IGNORECASE)
+_OPTION = re.compile(r"(?P<name>.+)=(?P<value>[1-9]\d{0,8})", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class InputDraft:
+    """One input: its spec, the range to generate from, and why that range."""
+
+    spec: TensorSpec
+    low: float = 0.0
+    high: float = 1.0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Everything that the contract will say, but for its limits."""
+
+    kind: str
+    path: Path
+    facts: ArtifactFacts
+    inputs: tuple[InputDraft, ...]
+    outputs: tuple[TensorSpec, ...]
+    dims: Mapping[str, int] = field(default_factory=dict)
+    batch: str | None = None
+    state: Mapping[str, str] = field(default_factory=dict)
+    samples: Path | None = None
+    precision: str = "fp32"
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """The symbolic dimensions of the inputs, but for the batch, in order."""
+        found = [size for one in self.inputs for size in one.spec.shape if isinstance(size, str) and size != self.batch]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def fed(self) -> tuple[InputDraft, ...]:
+        """The inputs that a query brings: all but those fed by state."""
+        return tuple(one for one in self.inputs if one.spec.name not in self.state)
+
+    def renamed(self, names: Mapping[str, str | int]) -> Draft:
+        """With dimensions under other names, or fixed, in every tensor."""
+        return replace(
+            self,
+            inputs=tuple(replace(one, spec=_renamed(one.spec, names)) for one in self.inputs),
+            outputs=tuple(_renamed(spec, names) for spec in self.outputs),
+        )
+
+
+def _renamed(spec: TensorSpec, names: Mapping[str, str | int]) -> TensorSpec:
+    return TensorSpec(
+        spec.name, spec.dtype, tuple(names.get(size, size) if isinstance(size, str) else size for size in spec.shape)
+    )
+
+
+def with_sizes(draft: Draft, options: Sequence[str]) -> Draft:
+    """Take ``--dim NAME=VALUE`` in: NAME is a dimension's name, or ``input:axis``.
+
+    Raises ContractError for an option that is none, or names no free dimension.
+    """
+    dims = dict(draft.dims)
+    for option in options:
+        match = _OPTION.fullmatch(option)
+        if match is None:
+            raise ContractError(f"--dim {option}: write NAME=VALUE with a value of 1 or more, like --dim height=640")
+        name = _dimension_named(draft, match["name"])
+        if name is None:
+            free = ", ".join(f"`{one}`" for one in draft.free) or "none"
+            raise ContractError(f"--dim {option}: the model has no free dimension `{match['name']}`; it has {free}")
+        dims[name] = int(match["value"])
+    return replace(draft, dims=dims)
+
+
+def _dimension_named(draft: Draft, name: str) -> str | None:
+    tensor, _, axis = name.rpartition(":")
+    for one in draft.inputs:
+        if one.spec.name == tensor and axis.isdecimal() and int(axis) < len(one.spec.shape):
+            size = one.spec.shape[int(axis)]
+            return size if isinstance(size, str) else None
+    return name if name in draft.free else None
+
+
+def with_batch(draft: Draft) -> Draft:
+    """Recognise the dimension that counts samples: free, first, and named like one or shared by all.
+
+    Unnamed first dimensions of further inputs, and unnamed ones of state inputs, are taken to be the
+    same; whether the model agrees is found out by running it. A dimension with a value is not asked.
+    """
+    firsts = [one.spec.shape[0] for one in draft.fed if one.spec.shape]
+    free = [size for size in firsts if isinstance(size, str) and size not in draft.dims]
+    named = [size for size in free if _BATCH.fullmatch(size)]
+    shared = not any(_SEQUENCE.fullmatch(size) for size in free if not UNNAMED.fullmatch(size)) and (
+        len({size for size in free if not UNNAMED.fullmatch(size)}) <= 1
+    )
+    batch = next(iter(named or (sorted(free, key=lambda size: bool(UNNAMED.fullmatch(size))) if shared else ())), None)
+    if batch is None:
+        return draft
+    ties = [size for size in free if UNNAMED.fullmatch(size)]
+    ties += [
+        size
+        for one in draft.inputs
+        for size in one.spec.shape
+        if one.spec.name in draft.state and isinstance(size, str) and UNNAMED.fullmatch(size)
+    ]
+    taken = {size for one in draft.inputs for size in one.spec.shape}
+    name = "batch" if UNNAMED.fullmatch(batch) and "batch" not in taken else batch
+    tied = {size: name for size in (batch, *ties) if size not in draft.dims}
+    return replace(draft.renamed(tied), batch=name)
+
+
+def without_batch(draft: Draft) -> Draft:
+    """The batch size fixed at one: what is left where the model takes one sample a query and no other number."""
+    return draft if draft.batch is None else replace(draft.renamed({draft.batch: 1}), batch=None)

@@ -1,0 +1,204 @@
+"""The contract's text: every part with a comment that says what it is and what is left to do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.contract.check_artifacts import CONVERTERS, FRAMEWORKS
+from bench.device.adapter import TensorSpec
+from bench.propose.draft import Draft, InputDraft
+from bench.propose.limits import Proposal, size_line
+
+_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./+-]*")
+_RESERVED = re.compile(r"true|false|yes|no|on|off|null|y|n|~", re.IGNORECASE)
+_ORDER = ("single-stream", "offline", "cold-start")
+_SETTINGS = {
+    "single-stream": "processes: 3",
+    "offline": "batch: 8\n    processes: 3",
+    "cold-start": "processes: 5",
+}
+_ABOUT = {
+    "single-stream": "one query after the other: what a waiting caller feels",
+    "offline": "batches: how much one machine can do; `batch: best` looks for the best size",
+    "cold-start": "fresh processes: from process start to the first answer",
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything the text is made of; ``remarks`` are what the reader must look at first."""
+
+    draft: Draft
+    folder: Path
+    companions: tuple[Path, ...]
+    backend: str
+    proposal: Proposal
+    remarks: tuple[str, ...]
+
+
+def render(page: Page) -> str:
+    """The whole file."""
+    parts = (_head, _model, _artifacts, _inputs, _outputs, _dimensions, _state, _validation, _limits, _targets)
+    return "\n".join("\n".join(part) + "\n" for part in (list(part(page)) for part in parts) if part)
+
+
+def _head(page: Page) -> Iterator[str]:
+    yield f"# A contract for {_comment(page.draft.path.name)}, proposed by `benchpact init`. Read it, change it, then:"
+    yield "#   benchpact check contract.yaml && benchpact run contract.yaml"
+    for remark in page.remarks:
+        yield f"# TO DO: {_comment(remark)}"
+    yield "benchpact: 1"
+
+
+def _model(page: Page) -> Iterator[str]:
+    facts = page.draft.facts
+    yield "# What the model is. All of it is compared with what the artifact says of itself."
+    yield "model:"
+    yield f"  name: {_word(page.draft.path.stem)}"
+    yield _said('  version: "1"', "TO DO: yours")
+    producer = (facts.producer or "").lower()
+    if producer and producer not in CONVERTERS:
+        yield _said(f"  framework: {_word(FRAMEWORKS.get(producer, producer))}", "told from what wrote the artifact")
+    if facts.producer_version and producer not in (*CONVERTERS, *FRAMEWORKS):
+        yield f"  framework version: {_word(facts.producer_version)}"
+    if facts.parameters is not None:
+        yield _said(f"  parameters: {facts.parameters}", "counted in the artifact")
+
+
+def _artifacts(page: Page) -> Iterator[str]:
+    opset = f", opset {page.draft.facts.opset}" if page.draft.facts.opset is not None else ""
+    yield f"# The model's files{opset}. The SHA-256 says that it is still the same file."
+    yield "artifacts:"
+    yield f"  {page.draft.kind}:"
+    yield f"    path: {_path(page.draft.path, page.folder)}"
+    yield f"    sha256: {_sha256(page.draft.path)}"
+    if page.companions:
+        yield "    files:"
+    for companion in page.companions:
+        yield f"      - path: {_path(companion, page.folder)}"
+        yield f"        sha256: {_sha256(companion)}"
+
+
+def _inputs(page: Page) -> Iterator[str]:
+    if page.draft.samples is None:
+        yield "# What goes in. Without samples, inputs are generated from `range`: set it to values that really occur."
+    else:
+        yield "# What goes in."
+    yield "inputs:"
+    for one in page.draft.inputs:
+        yield f"  {_word(one.spec.name)}: {{{_tensor(one.spec)}{_range(one, page.draft)}}}"
+
+
+def _range(one: InputDraft, draft: Draft) -> str:
+    if one.spec.dtype == "bool" or draft.samples is not None or one.spec.name in draft.state:
+        return ""
+    return f", range: [{one.low:g}, {one.high:g}]"
+
+
+def _outputs(page: Page) -> Iterator[str]:
+    yield "outputs:"
+    for spec in page.draft.outputs:
+        yield f"  {_word(spec.name)}: {{{_tensor(spec)}}}"
+
+
+def _dimensions(page: Page) -> Iterator[str]:
+    draft = page.draft
+    if draft.free:
+        yield "# Sizes of the free dimensions. TO DO: set the ones that you run with; these were accepted or given."
+        yield "dims:"
+        yield from (f"  {_word(name)}: {draft.dims[name]}" for name in draft.free if name in draft.dims)
+    if draft.batch is not None:
+        yield _said(f"batch: {_word(draft.batch)}", "the dimension that counts samples")
+
+
+def _state(page: Page) -> Iterator[str]:
+    if not page.draft.state:
+        return
+    yield "# A guess by their names: what an output says is the input of the next query. Take it out if it is wrong."
+    yield "state:"
+    for name, source in page.draft.state.items():
+        yield f"  {_word(name)}: {_word(source)}"
+
+
+def _validation(page: Page) -> Iterator[str]:
+    draft = page.draft
+    yield "# The validation set. With labels and your own model's predictions, quality is checked as well as speed."
+    if draft.samples is None:
+        yield "# validation:"
+        yield _said("#   samples: samples.npz", "one array an input")
+    else:
+        yield "validation:"
+        yield f"  samples: {_path(draft.samples, page.folder)}"
+    yield _said("#   labels: labels.npz", "one array `labels`")
+    yield _said("#   predictions: predictions.npz", "one array an output, from your own model")
+    yield f"#   output: {_word(draft.outputs[0].name)}"
+
+
+def _limits(page: Page) -> Iterator[str]:
+    proposal = page.proposal
+    if proposal.blocks:
+        where = _comment(proposal.cpu) or "this machine"
+        yield f"# What it may cost. Proposed from a short measurement on {where}: TO DO: put what you need."
+    else:
+        yield f"# What it may cost. TO DO: {_comment(proposal.note)}; write what you need, like"
+        yield "#   single-stream: {latency p99: 5 ms, peak memory: 300 MiB}"
+    yield "limits:"
+    for block in (name for name in _ORDER if name in proposal.blocks):
+        yield _said(f"  {block}:", _ABOUT[block])
+        for line in proposal.blocks[block]:
+            yield _said(f"    {line.metric}: {line.limit}", f"proposed: measured {line.measured}")
+        yield f"    {_SETTINGS[block]}"
+    size = size_line(page.draft.facts.size_bytes)
+    yield _said(f"  artifact size: {size.limit}", f"proposed: it has {size.measured}")
+    yield _said("#  accuracy: {top-1: 97 %}", "with labels")
+    yield _said("#  agreement: {max abs difference: 1e-3}", "with predictions")
+
+
+def _targets(page: Page) -> Iterator[str]:
+    yield "# Where it must keep this: `benchpact backends` and `benchpact doctor` tell what works here."
+    yield "targets:"
+    yield f"  {page.backend}-1:"
+    yield f"    backend: {page.backend}"
+    yield "    device: cpu"
+    yield "    threads: 1"
+    yield f"    precision: {page.draft.precision}"
+    yield "    residency: host"
+
+
+def _said(text: str, comment: str) -> str:
+    """A line and its comment, the comments below each other."""
+    return f"{text:<38} # {comment}"
+
+
+def _tensor(spec: TensorSpec) -> str:
+    sizes = ", ".join(str(size) if isinstance(size, int) else _word(size) for size in spec.shape)
+    return f"dtype: {spec.dtype}, shape: [{sizes}]"
+
+
+def _word(text: str) -> str:
+    """As a plain word, or in double quotes where YAML would read it as something else."""
+    if _PLAIN.fullmatch(text) and not _RESERVED.fullmatch(text):
+        return text
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _comment(text: str) -> str:
+    """Text that cannot end its comment."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
+def _path(path: Path, folder: Path) -> str:
+    return _word(path.resolve().relative_to(folder.resolve()).as_posix())
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

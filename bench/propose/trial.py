@@ -1,0 +1,190 @@
+"""Running a draft in a fresh worker: whether the model takes it, and what comes out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import registry
+from bench.device import records
+from bench.device.adapter import Settings, TensorSpec
+from bench.device.library import MAX_SAMPLES_BYTES, draw, resolve_shape
+from bench.device.records import Job, TensorJob
+from bench.device.safe_arrays import read_npz
+from bench.errors import BenchError
+from bench.launch.conversation import Conversation
+from bench.launch.local import run_worker
+from bench.propose.draft import Draft, InputDraft
+from bench.results import Block, Failure, ProcessRun
+
+DEADLINE_S = 60.0
+SEED = 20260101
+PRECISIONS = ("fp32", "fp16", "bf16", "fp64")
+
+
+@dataclass
+class Heard:
+    """A worker's answer: the process run, the shape of each output of its first query, and its timings."""
+
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    timings: list[np.ndarray[Any, Any]] = field(default_factory=list)
+    run: ProcessRun | None = None
+    failure: Failure | None = None
+
+    def phase(self, name: str) -> None:
+        """Phases are not of interest here."""
+
+    def block(self, block: Block, payload: bytes) -> bool:
+        self.timings.append(np.frombuffer(payload, "<u8"))
+        return False
+
+
+class _Conversation(Conversation):
+    """Notes the shape of each output's first piece: the whole array would not tell a query's own shape."""
+
+    def __init__(self, heard: Heard) -> None:
+        super().__init__(0, 1, heard)
+        self._heard = heard
+
+    def hear(self, kind: str, fields: dict[str, Any], payload: bytes) -> None:
+        super().hear(kind, fields, payload)
+        if kind == records.OUTPUT:
+            self._heard.shapes.setdefault(str(fields["name"]), tuple(fields["shape"]))
+
+
+def backend_for(kind: str) -> tuple[str, str]:
+    """The usable backend that likes that kind of artifact best, or "" with the reason why there is none."""
+    reasons = []
+    found = []
+    for name in registry.names():
+        try:
+            adapter = registry.load(name)
+        except BenchError as error:
+            reasons.append(str(error))
+            continue
+        if kind not in adapter.artifact_kinds:
+            continue
+        available = adapter.probe()
+        if available.usable:
+            found.append((adapter.artifact_kinds.index(kind), name))
+        else:
+            reasons.append(f"{name}: {available.reason}")
+    return (min(found)[1], "") if found else ("", "; ".join(reasons) or f"no backend takes {kind}")
+
+
+def backends_for(kind: str) -> list[str]:
+    """The backends that take that kind of artifact, usable here or not, the best first."""
+    found = []
+    for name in registry.names():
+        try:
+            kinds = registry.load(name).artifact_kinds
+        except BenchError:
+            continue
+        if kind in kinds:
+            found.append((kinds.index(kind), name))
+    return [name for _, name in sorted(found)]
+
+
+def job_of(draft: Draft, backend: str, scenario: str = "single-stream", **more: Any) -> Job:
+    """The worker's job for a draft; one thread, on the CPU."""
+    settings = Settings("cpu", 1, draft.precision, "host", scenario)
+    return Job(
+        case="init",
+        adapter=registry.resolve(backend),
+        scenario=scenario,
+        artifacts={draft.kind: str(draft.path.resolve())},
+        inputs=[tensor_job(one) for one in draft.inputs],
+        outputs=[TensorJob(spec.name, spec.dtype, list(spec.shape)) for spec in draft.outputs],
+        state=dict(draft.state),
+        dims=dict(draft.dims),
+        batch_dim=draft.batch,
+        settings=asdict(settings),
+        samples=more.pop("samples", str(draft.samples.resolve()) if draft.samples else None),
+        seed=SEED,
+        **more,
+    )
+
+
+def tensor_job(one: InputDraft) -> TensorJob:
+    return TensorJob(one.spec.name, one.spec.dtype, list(one.spec.shape), one.low, one.high)
+
+
+def run(job: Job, deadline_s: float = DEADLINE_S) -> Heard:
+    """Run the job in a fresh worker; what went wrong is in the answer."""
+    heard = Heard()
+    conversation = _Conversation(heard)
+    try:
+        failure = run_worker(job, conversation, deadline_s)
+    except BenchError as error:
+        failure = Failure(type(error).__name__, str(error))
+    heard.run = conversation.process_run(failure, None)
+    heard.failure = heard.run.failure
+    return heard
+
+
+def starts(draft: Draft, backend: str) -> Failure | None:
+    """Why the model does not answer a first query, or None: it does."""
+    return run(job_of(draft, backend, only_start=True)).failure
+
+
+def outputs_of(draft: Draft, backend: str, batch: int, seed: int) -> Heard:
+    """The answers to two queries of ``batch`` samples, with what comes out and how it is shaped."""
+    with tempfile.TemporaryDirectory(prefix="benchpact-") as folder:
+        samples = Path(folder) / "samples.npz"
+        np.savez(samples, allow_pickle=False, **_arrays(draft, batch, seed))
+        return run(job_of(draft, backend, only_start=True, collect_outputs=True, batch=batch, samples=str(samples)))
+
+
+def _arrays(draft: Draft, batch: int, seed: int) -> dict[str, Any]:
+    """Arrays for two queries: the first of the user's samples, or drawn from the ranges."""
+    if draft.samples is not None:
+        return {name: array[: 2 * batch] for name, array in _rows(draft, read_npz(draft.samples, MAX_SAMPLES_BYTES))}
+    rng = np.random.default_rng(seed)
+    arrays = {}
+    for one in draft.fed:
+        job = tensor_job(one)
+        shape = resolve_shape(job, draft.dims, draft.batch)
+        batched = draft.batch is not None and bool(shape) and one.spec.shape[0] == draft.batch
+        arrays[one.spec.name] = draw(rng, job, (2 * batch, *shape[1:]) if batched else shape)
+    return arrays
+
+
+def _rows(draft: Draft, arrays: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The user's arrays of the inputs; one without a sample axis gets none cut off."""
+    found = []
+    for one in draft.fed:
+        array, rank = arrays[one.spec.name], len(one.spec.shape)
+        whole = array.ndim == rank and (rank == 0 or one.spec.shape[0] != draft.batch)
+        found.append((one.spec.name, array[np.newaxis].repeat(2, 0) if whole and rank else array))
+    return found
+
+
+def specs_seen(specs: tuple[TensorSpec, ...], draft: Draft, one: Heard, two: Heard | None) -> tuple[TensorSpec, ...]:
+    """The outputs as two runs showed them, the second with twice the samples where there is a batch."""
+    return tuple(_spec_seen(spec, draft, one, two) for spec in specs)
+
+
+def _spec_seen(spec: TensorSpec, draft: Draft, one: Heard, two: Heard | None) -> TensorSpec:
+    """Replace free dimensions by what they were: the batch, or a size that both runs had in common."""
+    first = one.shapes.get(spec.name)
+    second = two.shapes.get(spec.name) if two is not None else first
+    if spec.name in draft.state.values():
+        fed = next(one.spec for one in draft.inputs if draft.state.get(one.spec.name) == spec.name)
+        return TensorSpec(spec.name, spec.dtype, fed.shape)
+    if first is None or second is None or len(first) != len(spec.shape) or len(second) != len(spec.shape):
+        return spec
+    known = set(draft.dims) | {draft.batch}
+    sizes: list[int | str] = []
+    for size, in_one, in_two in zip(spec.shape, first, second, strict=True):
+        if isinstance(size, int) or size in known:
+            sizes.append(size)
+        elif draft.batch is not None and (in_one, in_two) == (1, 2):
+            sizes.append(draft.batch)
+        else:
+            sizes.append(in_one if in_one == in_two and in_one > 0 else size)
+    return TensorSpec(spec.name, spec.dtype, tuple(sizes))

@@ -1,0 +1,101 @@
+"""From a draft to one that the model accepts: sizes, batch, state and precision, all found by running it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from bench.errors import ContractError
+from bench.propose import trial
+from bench.propose.draft import Draft, with_batch, without_batch
+from bench.propose.search import MAX_TRIES, applied, mendable, search, variables_of
+from bench.results import Failure
+
+FEW_TRIES = 8
+
+
+def guessed(draft: Draft, hints: Mapping[str, int]) -> Draft:
+    """The most likely sizes and values, untried."""
+    draft = with_batch(draft)
+    variables = variables_of(draft, hints)
+    return applied(draft, variables, [one.candidates[0] for one in variables])
+
+
+def tried(draft: Draft, backend: str, hints: Mapping[str, int]) -> tuple[Draft, str]:
+    """A draft that the model accepts; where the model as a whole is refused, a guess and the refusal.
+
+    Raises ContractError, which names the dimensions to give, where sizes are what it fails by.
+    """
+    first: Failure | None = None
+    tries = 0
+    for variant, most in _variants(draft):
+        attempt = _Attempt(backend)
+        found = search(variant, hints, attempt, most)
+        tries += found.tries
+        if found.failure is None:
+            confirmed = _confirmed(replace(found.draft, precision=attempt.precision), backend)
+            if confirmed is not None:
+                return confirmed, ""
+            continue
+        first = first or found.failure
+        if not mendable(found.failure):
+            break
+    failure = first or Failure("AdapterError", "it does not answer two queries in a row")
+    free = with_batch(draft).free
+    if free and mendable(failure):
+        raise ContractError(_needs(draft, free, tries, failure, backend))
+    return guessed(draft, hints), f"{backend} does not run it: {_short(failure)}"
+
+
+def _variants(draft: Draft) -> Iterator[tuple[Draft, int]]:
+    """With everything recognised; then without what may have been recognised wrongly. Each with its most tries."""
+    yield with_batch(draft), MAX_TRIES
+    if draft.state:
+        yield with_batch(replace(draft, state={})), FEW_TRIES
+    if with_batch(draft).batch is not None:
+        yield draft, FEW_TRIES
+
+
+def _needs(draft: Draft, free: tuple[str, ...], tries: int, failure: Failure, backend: str) -> str:
+    wanted = [name for name in free if name not in draft.dims] or list(free)
+    options = " ".join(f"--dim {name}=VALUE" for name in wanted)
+    return (
+        f"{draft.path}: the model accepted none of the {tries} combinations of sizes that were tried: "
+        f"give {options} ({backend} said of the first: {_short(failure)})"
+    )
+
+
+def _short(failure: Failure) -> str:
+    text = " ".join(failure.message.split())
+    return text if len(text) <= 300 else text[:297] + "..."
+
+
+class _Attempt:
+    """Runs drafts, and finds out by the way which precision the model has."""
+
+    def __init__(self, backend: str) -> None:
+        self._backend = backend
+        self.precision = trial.PRECISIONS[0]
+
+    def __call__(self, draft: Draft) -> Failure | None:
+        failure = trial.starts(replace(draft, precision=self.precision), self._backend)
+        for precision in trial.PRECISIONS:
+            if failure is None or failure.error != "ModelRejected" or "precision" not in failure.message:
+                break
+            self.precision = precision
+            failure = trial.starts(replace(draft, precision=precision), self._backend)
+        return failure
+
+
+def _confirmed(draft: Draft, backend: str) -> Draft | None:
+    """The draft with its outputs as they came, and its batch only if the model takes two samples; None if it fails."""
+    one = trial.outputs_of(draft, backend, batch=1, seed=1)
+    if one.failure is not None:
+        return None
+    if draft.batch is not None:
+        two = trial.outputs_of(draft, backend, batch=2, seed=2)
+        if two.failure is not None:
+            return _confirmed(without_batch(draft), backend)
+    else:
+        two = trial.outputs_of(draft, backend, batch=1, seed=2)
+    return replace(draft, outputs=trial.specs_seen(draft.outputs, draft, one, two))
