@@ -24,8 +24,10 @@ POOL_COUNT = 64
 POOL_BYTES = 32 << 20
 BEST_BATCH_MAX = 256
 BEST_BATCH_NS = 100_000_000
-OVERLAPPED = 32
-"""Batches handed at once to a session that overlaps its work."""
+OVERLAPPED = (8, 32)
+"""Fewest and most batches handed at once to a session that overlaps its work."""
+OVERLAPPED_NS = 100_000_000
+"""About how long those take one by one, between the two bounds."""
 
 
 class Block(NamedTuple):
@@ -58,10 +60,11 @@ class Issuer:
         self.batch = batch
         self.advance: Optional[Callable[[Any], None]] = getattr(session, "advance", None)
         self.run_all: Optional[Callable[[Sequence[Any]], None]] = (
-            getattr(session, "run_all", None) if overlapped else None
+            getattr(session, "run_all", None) if overlapped and self.advance is None else None
         )
         self.pool = [session.stage(library.query(first, batch)) for first in _firsts(library, batch)]
         self._queue: List[Any] = []
+        self._together: List[Any] = []
 
     def drained_ns(self) -> int:
         """One query from issue to outputs read on the host: no session can pretend this is shorter."""
@@ -87,12 +90,18 @@ class Issuer:
         return Block(latencies, queries * self.batch, span)
 
     def _overlapped_block(self, run_all: Callable[[Sequence[Any]], None], queries: int) -> Block:
-        """One timing for a group of batches in flight together."""
-        size = max(2, min(queries, OVERLAPPED))
-        together = (self.pool * (size // len(self.pool) + 1))[:size]
+        """One timing for a group of batches in flight together.
+
+        The group's size is found once: timings of groups of several sizes could not be compared.
+        """
+        if not self._together:
+            fewest, most = OVERLAPPED
+            size = max(fewest, min(OVERLAPPED_NS // max(1, self.drained_ns()), most))
+            self._together = (self.pool * (size // len(self.pool) + 1))[:size]
+        size = len(self._together)
         groups = max(1, min(queries, MAX_BLOCK) // size)
         latencies: List[int] = []
-        span = timed_block(run_all, [together] * groups, latencies)
+        span = timed_block(run_all, [self._together] * groups, latencies)
         return Block(latencies, groups * size * self.batch, span)
 
 
@@ -112,7 +121,7 @@ def warm_up(issuer: Issuer, drained_ns: int, max_ns: int) -> Iterator[Tuple[int,
     medians: List[float] = []
     while True:
         block = issuer.block(WARM_UP_BLOCK_NS // per_query_ns)
-        count = len(block.latencies_ns)
+        count = block.samples // issuer.batch
         per_query_ns = max(1, block.span.wall_ns // count, issuer.drained_ns() // (count + 1))
         medians.append(float(np.median(block.latencies_ns)))
         queries += count + 1
