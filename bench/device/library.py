@@ -6,6 +6,7 @@ the two it was is recorded: generated samples say nothing of accuracy.
 
 from __future__ import annotations
 
+from math import ceil, floor
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -81,7 +82,13 @@ def open_library(
 
 
 def resolve_shape(tensor: TensorJob, dims: Mapping[str, int], batch_dim: Optional[str]) -> Tuple[int, ...]:
-    """The tensor's shape for one sample, every symbolic dimension replaced by its value."""
+    """The tensor's shape for one sample, every symbolic dimension replaced by its value.
+
+    Raises SamplesRejected for a dimension that has none.
+    """
+    unknown = [size for size in tensor.shape if isinstance(size, str) and size != batch_dim and size not in dims]
+    if unknown:
+        raise SamplesRejected("`%s` has a dimension `%s`: give its value under `dims`" % (tensor.name, unknown[0]))
     return tuple(
         1 if size == batch_dim and batch_dim is not None else size if isinstance(size, int) else dims[size]
         for size in tensor.shape
@@ -109,7 +116,13 @@ def arrange(
             constants[tensor.name] = array
         elif not _is_batched(tensor, batch_dim) and array.shape[1:] == shape:
             rows[tensor.name], groups[tensor.name] = array, 0
-        elif shape and array.ndim == len(shape) and array.shape[1:] == shape[1:] and len(array) % shape[0] == 0:
+        elif (
+            shape
+            and shape[0]
+            and array.ndim == len(shape)
+            and array.shape[1:] == shape[1:]
+            and len(array) % shape[0] == 0
+        ):
             rows[tensor.name], groups[tensor.name] = array, shape[0]
         else:
             raise SamplesRejected(
@@ -120,8 +133,11 @@ def arrange(
 
 def _library(rows: Dict[str, Array], constants: Dict[str, Array], groups: Dict[str, int], source: str) -> SampleLibrary:
     sizes = {name: len(array) for name, array in rows.items()}
-    if len(set(sizes.values())) > 1 or len(set(groups.values())) > 1:
+    if len(set(sizes.values())) > 1:
         raise SamplesRejected("the inputs have unequal numbers of samples: %s" % sizes)
+    if len(set(groups.values())) > 1:
+        alone = min(groups, key=lambda name: groups[name])
+        raise SamplesRejected("`%s` does not vary with the batch as the other inputs do: give one value of it" % alone)
     count = next(iter(sizes.values()), 1)
     if count == 0:
         raise SamplesRejected("there is no sample: the arrays have length 0")
@@ -163,10 +179,25 @@ def _generate(inputs: List[TensorJob], dims: Mapping[str, int], batch_dim: Optio
 
 
 def draw(rng: np.random.Generator, tensor: TensorJob, shape: Tuple[int, ...]) -> Array:
-    """Values of the tensor's dtype from its range: uniform, both ends included for integers."""
+    """Values of the tensor's dtype from its range: uniform, both ends included for integers.
+
+    Raises SamplesRejected for a range that holds no value of the dtype, or more than it can hold.
+    """
     dtype = np.dtype(tensor.dtype)
     if dtype.kind == "b":
         return np.asarray(rng.integers(0, 2, shape)).astype(dtype)
     if dtype.kind in "iu":
-        return np.asarray(rng.integers(int(tensor.low), int(tensor.high), shape, endpoint=True)).astype(dtype)
+        low, high, limits = ceil(tensor.low), floor(tensor.high), np.iinfo(dtype)
+        _check_range(tensor, low <= high and limits.min <= low and high <= limits.max)
+        return np.asarray(rng.integers(low, high, shape, dtype=dtype, endpoint=True))
+    limit = float(np.finfo(dtype).max)
+    _check_range(tensor, -limit <= tensor.low <= tensor.high <= limit)
     return np.asarray(rng.uniform(tensor.low, tensor.high, shape)).astype(dtype)
+
+
+def _check_range(tensor: TensorJob, holds: bool) -> None:
+    if not holds:
+        raise SamplesRejected(
+            "no %s can be drawn for `%s` between %g and %g: give it a range that fits"
+            % (tensor.dtype, tensor.name, tensor.low, tensor.high)
+        )
