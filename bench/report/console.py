@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from io import StringIO
 
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bench.report import evidence, histogram, values
+from bench.report import evidence, histogram, matrix, values
 from bench.report.rows import Row, TargetSummary, rows, sentence, summary
 from bench.report.text import clean, plural, shortened
 from bench.results import CaseResult, Outcome, StoredRun
@@ -21,6 +22,15 @@ COLOURS = {
     Outcome.UNDECIDED: "yellow",
     Outcome.NOT_MEASURED: "magenta",
 }
+MIN_WIDTH = 60
+WIDEST = 10_000
+GAP = 2
+SPREAD = "spread"
+HEADS = ("", "requirement", "limit", "measured [interval]", SPREAD, "verdict")
+STYLED = ("", "verdict")
+NARROWEST = {"requirement": 14, "measured [interval]": 12, "limit": 8}
+"""The columns that may be narrowed, in that order, and how far."""
+LEGEND = "spread: highest less lowest process, in percent of their median; [ ]: confidence interval"
 Timings = Callable[[CaseResult], Sequence[int] | None]
 """A case's raw latencies in ns, where the caller has them."""
 
@@ -34,14 +44,15 @@ def render(
     timings: Timings | None = None,
     where: str | None = None,
 ) -> str:
-    """The report as text of at most ``width`` columns; escapes are in it only where ``colour`` is set.
+    """The report as text of at most ``width`` columns (60 or more); escapes are in it only if ``colour`` is set.
 
     ``where`` is the folder the results lie in, named in the last lines. ``verbose`` adds every fact, the
-    value of each process and, where ``timings`` gives the latencies, their histogram.
+    value of each process and, where ``timings`` gives the latencies, their histogram. Commands to copy
+    stand on one line, however long.
     """
     out = StringIO()
     console = Console(
-        file=out, width=max(width, 60), force_terminal=colour, no_color=not colour, legacy_windows=False,
+        file=out, width=max(width, MIN_WIDTH), force_terminal=colour, no_color=not colour, legacy_windows=False,
         color_system="standard" if colour else None, markup=False, emoji=False, highlight=False,
     )  # fmt: skip
     every, summaries = rows(run), summary(run)
@@ -50,12 +61,16 @@ def render(
         own = [row for row in every if row.target == one.target]
         cases = [case for case in run.cases if case.target == one.target]
         console.print()
-        console.print(_title(one, cases))
-        console.print(Padding(_table(own, every, verbose), (0, 0, 0, 2)))
+        console.print(_title(one))
+        ran = evidence.ran(cases, everything=verbose)
+        if ran:
+            console.print(Padding(Text(ran, "dim"), (0, 0, 0, 2)))
+        if own:
+            console.print(_table(own, every, console.width))
         _reasons(console, own)
         for case in cases:
-            _behind(console, case, verbose, timings)
-    _foot(console, run, summaries, where, verbose)
+            _behind(console, case, cases, verbose, timings)
+    _foot(console, run, every, summaries, where, verbose)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
@@ -69,38 +84,61 @@ def _head(console: Console, run: StoredRun) -> None:
         _line(console, "! ", Text(clean(notice)), "yellow")
 
 
-def _title(one: TargetSummary, cases: Sequence[CaseResult]) -> Text:
-    where = f"  {cases[0].backend} on {cases[0].device}" if cases else ""
-    symbol, colour = values.SYMBOLS[one.outcome], COLOURS[one.outcome]
-    return Text.assemble((f"{symbol} ", colour), (clean(one.target), "bold"), (clean(where), "dim"))
+def _mark(outcome: Outcome | None) -> tuple[str, str]:
+    return (values.SYMBOLS[outcome], COLOURS[outcome]) if outcome else ("·", "dim")
 
 
-def _table(own: Sequence[Row], every: Sequence[Row], verbose: bool) -> Table:
-    """One target's requirements; the columns are as wide as the widest cell of all targets' tables."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
-    cells = [_cells(row) for row in every] or [("", "", "", "", "")]
-    heads = ("requirement", "limit", "measured [interval]", "spread", "verdict")
-    for index, head in enumerate(heads):
-        widest = max(len(head), *(len(one[index]) for one in cells))
-        fixed = head in ("spread", "verdict")
-        table.add_column(head, min_width=min(widest, 24), max_width=widest, no_wrap=fixed, overflow="fold")
+def _title(one: TargetSummary) -> Text:
+    symbol, colour = _mark(one.outcome)
+    return Text.assemble((f"{symbol} ", colour), (clean(one.target), "bold"), ": ", (one.words, colour))
+
+
+def _table(own: Sequence[Row], every: Sequence[Row], width: int) -> Table:
+    """One target's requirements, in columns that are as wide in all targets' tables."""
+    widths = _widths([_cells(row) for row in every], width)
+    table = Table(box=None, padding=(0, GAP, 0, 0), header_style="dim", show_edge=False, pad_edge=False)
+    for head, wide in widths.items():
+        table.add_column(_broken(head, wide), width=wide, overflow="fold")
     block: str | None = None
     for row in own:
         if row.verdict.block != block:
             block = row.verdict.block
-            table.add_row(Text(clean(block) or "artifact", "bold dim"))
-        style = COLOURS[row.verdict.outcome]
-        table.add_row(*(Text(cell) for cell in _cells(row)[:-1]), Text(_cells(row)[-1], style))
-        if verbose and len(row.verdict.figure.processes) > 1:
-            table.add_row("", "", Text(values.per_process(row.verdict.figure), "dim"))
+            table.add_row("", Text(clean(block) or "artifact", "bold dim"))
+        cells, style = dict(zip(HEADS, _cells(row), strict=True)), COLOURS[row.verdict.outcome]
+        table.add_row(
+            *(Text(_broken(cells[head], wide), style if head in STYLED else "") for head, wide in widths.items())
+        )
     return table
 
 
-def _cells(row: Row) -> tuple[str, str, str, str, str]:
+def _widths(cells: Sequence[Sequence[str]], width: int) -> dict[str, int]:
+    """Each column's width: where there is little room the spread goes first, then the two widest are narrowed."""
+    widths = {head: max(len(head), *(cell_len(one[at]) for one in cells)) for at, head in enumerate(HEADS)}
+    over = sum(widths.values()) + GAP * (len(widths) - 1) - width
+    if over > 0:
+        over -= widths.pop(SPREAD) + GAP
+    for head, least in NARROWEST.items():
+        taken = max(0, min(over, widths[head] - least))
+        widths[head] -= taken
+        over -= taken
+    return widths
+
+
+def _broken(cell: str, width: int) -> str:
+    """A cell too long for its column, broken where it reads well: before an interval, after a module's name."""
+    return cell.replace(" [", "\n[").replace(":", ":\n") if cell_len(cell) > width else cell
+
+
+def _cells(row: Row) -> tuple[str, str, str, str, str, str]:
     verdict = row.verdict
-    answer = f"{values.SYMBOLS[verdict.outcome]} {verdict.outcome.value}"
-    figure = verdict.figure
-    return f"  {values.name(verdict)}", values.limit(verdict), values.measured(figure), values.spread(figure), answer
+    return (
+        f"  {values.SYMBOLS[verdict.outcome]}",
+        values.name(verdict),
+        values.limit(verdict),
+        values.measured(verdict.figure),
+        values.spread(verdict.figure),
+        verdict.outcome.value,
+    )
 
 
 def _reasons(console: Console, own: Sequence[Row]) -> None:
@@ -114,9 +152,16 @@ def _reasons(console: Console, own: Sequence[Row]) -> None:
         _line(console, f"  {values.SYMBOLS[outcome]} ", Text(f"{', '.join(names)}: {reason}"), COLOURS[outcome])
 
 
-def _behind(console: Console, case: CaseResult, verbose: bool, timings: Timings | None) -> None:
-    facts = f"{clean(case.scenario)}: {evidence.how(case)}\n{evidence.ran(case, everything=verbose)}"
-    _line(console, "  · ", Text(facts, "dim"), "dim")
+def _behind(
+    console: Console, case: CaseResult, cases: Sequence[CaseResult], verbose: bool, timings: Timings | None
+) -> None:
+    how = f"{clean(case.scenario)}: {evidence.how(case)}"
+    others = evidence.ran_otherwise(case, cases, everything=verbose)
+    _line(console, "  · ", Text(f"{how}\n{others}" if others else how, "dim"), "dim")
+    for figure in case.figures if verbose else ():
+        if len(figure.processes) > 1:
+            each = f"{clean(figure.metric)} by process: {values.per_process(figure)}"
+            _line(console, "    ", Text(each, "dim"), "dim")
     latencies = timings(case) if verbose and timings else None
     if latencies is not None and len(latencies):
         _line(console, "    ", Text(histogram.line(latencies, console.width - 34)), "dim")
@@ -126,21 +171,63 @@ def _behind(console: Console, case: CaseResult, verbose: bool, timings: Timings 
 
 
 def _foot(
-    console: Console, run: StoredRun, summaries: Sequence[TargetSummary], where: str | None, verbose: bool
-) -> None:
+    console: Console, run: StoredRun, every: Sequence[Row], summaries: Sequence[TargetSummary], where: str | None,
+    verbose: bool,
+) -> None:  # fmt: skip
     console.print()
-    for one in summaries if len(summaries) > 1 else ():
-        counts = ", ".join(f"{one.counts[outcome]} {outcome.value}" for outcome in Outcome if one.counts[outcome])
-        mark = Text(f"{values.SYMBOLS[one.outcome]} ", COLOURS[one.outcome])
-        console.print(mark, Text(f"{clean(one.target)}: {counts or 'no requirement'}"), sep="")
+    if len(summaries) > 1:
+        _overview(console, every, summaries)
     console.print(Text(sentence(summaries), "bold"))
     if run.missing:
         missing = f"{plural(len(run.missing), 'case')} not measured: {', '.join(map(clean, run.missing))}"
         _line(console, "! ", Text(missing), "yellow")
     if verbose:
-        legend = "spread: highest less lowest process, in percent of their median; [ ]: confidence interval"
-        console.print(Text(legend, "dim"))
+        console.print(Text(LEGEND, "dim"))
     console.print(Text(_next(run, where), "dim"), soft_wrap=True)
+
+
+def _overview(console: Console, every: Sequence[Row], summaries: Sequence[TargetSummary]) -> None:
+    """Every requirement on every target, or a line a target where they do not stand side by side."""
+    lines = matrix.lines(every, [one.target for one in summaries])
+    table = _matrix(lines, summaries)
+    if console.measure(table, options=console.options.update(width=WIDEST)).maximum <= console.width:
+        console.print(table)
+        if any(cell is not None and cell.best for line in lines for cell in line.cells):
+            console.print(Text(matrix.LEGEND, "dim"))
+    else:
+        for one in summaries:
+            console.print(_title(one))
+    console.print()
+
+
+def _matrix(lines: Sequence[matrix.Line], summaries: Sequence[TargetSummary]) -> Table:
+    table = Table(box=None, padding=(0, GAP, 0, 0), show_edge=False, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    table.add_column(Text("limit", "dim"), no_wrap=True)
+    for one in summaries:
+        table.add_column(Text(clean(one.target), "bold"), no_wrap=True)
+    block: str | None = None
+    for line in lines:
+        if line.block != block:
+            block = line.block
+            table.add_row(Text(clean(block) or "artifact", "bold dim"))
+        table.add_row(f"  {line.metric}", line.limit, *map(_cell, line.cells))
+    answers = [_answer(one) for one in summaries]
+    table.add_row(Text("verdict", "bold"), "", *answers)
+    return table
+
+
+def _answer(one: TargetSummary) -> Text:
+    symbol, colour = _mark(one.outcome)
+    return Text(f"{symbol} {one.outcome.value if one.outcome else 'not asked'}", colour)
+
+
+def _cell(cell: matrix.Cell | None) -> Text:
+    if cell is None:
+        return Text()
+    text = f"{cell.text}{'*' if cell.best else ''}"
+    style = "bold" if cell.best else ""
+    return Text.assemble((f"{values.SYMBOLS[cell.outcome]} ", COLOURS[cell.outcome]), (text, style))
 
 
 def _next(run: StoredRun, where: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bench.report.text import clean, plural, shortened
@@ -21,8 +21,26 @@ class Warning:
     lines: tuple[str, ...] = ()
 
 
-def ran(case: CaseResult, *, everything: bool = False) -> str:
-    """What really ran: versions, provider, device, precision, threads, artifact, and which were defaults."""
+def ran(cases: Sequence[CaseResult], *, everything: bool = False) -> str:
+    """What really ran on a target: versions, device, precision, threads, artifact, and which were defaults.
+
+    Of its first case that tells; "" without a case.
+    """
+    told = next((case for case in cases if _tells(case)), cases[0] if cases else None)
+    return _ran(told, everything) if told else ""
+
+
+def ran_otherwise(case: CaseResult, cases: Sequence[CaseResult], *, everything: bool = False) -> str:
+    """What ran in this case where that differs from what ``ran`` says of all; "" where it does not."""
+    own = _ran(case, everything)
+    return own if _tells(case) and own != ran(cases, everything=everything) else ""
+
+
+def _tells(case: CaseResult) -> bool:
+    return any(one.facts for one in case.process_runs)
+
+
+def _ran(case: CaseResult, everything: bool) -> str:
     process = next((one for one in case.process_runs if one.facts), None)
     versions = next((one.versions for one in case.process_runs if one.versions), {})
     words = [f"{name} {version}" for name, version in versions.items()] or [case.backend]
@@ -106,7 +124,7 @@ def warnings(case: CaseResult) -> tuple[Warning, ...]:
         found.append(Warning("inputs were generated, there are no samples: accuracy is not measured"))
     notes = [note for one in case.process_runs for note in one.notes]
     found += [Warning(f"{case.scenario}: {clean(note)}") for note in dict.fromkeys([*case.notes, *notes])]
-    return tuple(found)
+    return tuple(Warning(clean(one.text), one.lines) for one in found)
 
 
 def _process_failures(case: CaseResult) -> list[Warning]:

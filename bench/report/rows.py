@@ -8,8 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.metrics import ARTIFACT_SIZE, BLOCKS, find
-from bench.report.text import plural
+from bench.report.text import shortened
+from bench.report.values import block_order
 from bench.results import CaseResult, Figure, Outcome, StoredRun, Verdict
+
+WORST_FIRST = (Outcome.MISSED, Outcome.UNDECIDED, Outcome.NOT_MEASURED, Outcome.MET)
+ANSWERS = {
+    Outcome.MET: "kept on",
+    Outcome.MISSED: "missed on",
+    Outcome.UNDECIDED: "undecided on",
+    Outcome.NOT_MEASURED: "not fully measured on",
+}
+NAMED = 4
+"""So many targets of one answer are named in the sentence; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -29,23 +40,34 @@ class TargetSummary:
     counts: dict[Outcome, int]
 
     @property
-    def outcome(self) -> Outcome:
-        """The target's answer: missed if one is, met if all are, else what keeps it from being met."""
-        for outcome in (Outcome.MISSED, Outcome.NOT_MEASURED, Outcome.UNDECIDED):
-            if self.counts[outcome]:
+    def outcome(self) -> Outcome | None:
+        """The target's answer: missed if one is, met if all are, else what keeps it from being met.
+
+        None where nothing was asked of the target.
+        """
+        for outcome in (Outcome.MISSED, Outcome.NOT_MEASURED, Outcome.UNDECIDED, Outcome.MET):
+            if self.counts.get(outcome):
                 return outcome
-        return Outcome.MET
+        return None
+
+    @property
+    def words(self) -> str:
+        """``6 met``, or ``1 missed, 1 undecided, 3 not measured``: what is wrong first."""
+        told = [outcome for outcome in WORST_FIRST if self.counts.get(outcome)]
+        return ", ".join(f"{self.counts[outcome]} {outcome.value}" for outcome in told) or "nothing was required"
 
 
 def rows(run: StoredRun) -> tuple[Row, ...]:
-    """Every planned requirement of every target, in the plan's order, whatever became of it."""
+    """Every planned requirement of every target, whatever became of it: by target, block and the plan's order."""
     found: list[Row] = []
     for target in targets(run):
         cases = [case for case in run.cases if case.target == target]
         answered = {verdict.requirement: Row(target, case, verdict) for case in cases for verdict in case.verdicts}
         planned = run.info.requirements.get(target, ())
-        found += [answered.pop(name, None) or Row(target, None, _unanswered(name, cases)) for name in planned]
-        found += answered.values()
+        own = [
+            answered.pop(name) if name in answered else Row(target, None, _unanswered(name, cases)) for name in planned
+        ]
+        found += sorted([*own, *answered.values()], key=lambda row: block_order(row.verdict.block))
     return tuple(found)
 
 
@@ -69,18 +91,14 @@ def summary(run: StoredRun) -> tuple[TargetSummary, ...]:
 
 
 def sentence(summaries: Sequence[TargetSummary]) -> str:
-    """``2 targets keep the contract, 1 does not, 1 is undecided``."""
-    counts = Counter(one.outcome for one in summaries)
-    met, missed = counts[Outcome.MET], counts[Outcome.MISSED]
-    undecided, unmeasured = counts[Outcome.UNDECIDED], counts[Outcome.NOT_MEASURED]
-    parts = [f"{plural(met, 'target keeps', 'targets keep')} the contract"]
-    if missed:
-        parts.append(plural(missed, "does not", "do not"))
-    if undecided:
-        parts.append(plural(undecided, "is undecided", "are undecided"))
-    if unmeasured:
-        parts.append(plural(unmeasured, "is not fully measured", "are not fully measured"))
-    return ", ".join(parts)
+    """``The contract is kept on ort-1, ort-2; missed on torch-ts``; on one line, harmless."""
+    parts = []
+    for outcome, words in ANSWERS.items():
+        names = [shortened(one.target, 40) for one in summaries if one.outcome is outcome]
+        more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
+        if names:
+            parts.append(f"{words} {', '.join([*names[:NAMED], *more])}")
+    return f"The contract is {'; '.join(parts)}" if parts else "Nothing was required, so nothing is shown"
 
 
 def _unanswered(name: str, cases: Sequence[CaseResult]) -> Verdict:

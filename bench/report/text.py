@@ -8,9 +8,10 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x1b\\|\x07|$)|
 """ANSI escapes: control sequences, strings to the terminal (titles, links), single characters."""
 _BLANKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 _UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
+    "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
+    "\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
 )
-"""Control characters, text-direction overrides, zero-width characters and halves of surrogate pairs."""
+"""Control characters, text-direction overrides, invisible characters and halves of surrogate pairs."""
 
 
 def clean(text: object) -> str:
@@ -28,5 +29,6 @@ def shortened(text: object, width: int) -> str:
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
-    """``1 target`` or ``2 targets``."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
+    """``1 target``, ``2 targets``, ``60 000 timings``."""
+    number = f"{count:,}".replace(",", " ") if abs(count) >= 10_000 else str(count)
+    return f"{number} {one if count == 1 else many or one + 's'}"

@@ -6,7 +6,7 @@ import math
 import re
 from statistics import median
 
-from bench.metrics import Unit
+from bench.metrics import BLOCKS, Unit
 from bench.report.text import shortened
 from bench.results import Figure, Outcome, Verdict
 from bench.units import show
@@ -23,7 +23,7 @@ def limit(verdict: Verdict) -> str:
     sign = SIGNS.get(verdict.direction, "")
     text = shortened(_DIRECTION.sub("", verdict.limit_text), 24).strip()
     if not text and math.isfinite(verdict.limit):
-        text = _shown(verdict.limit, verdict.unit)
+        text = shown(verdict.limit, verdict.unit)
     return f"{sign} {text}".strip() if text else NOTHING
 
 
@@ -31,10 +31,10 @@ def measured(figure: Figure) -> str:
     """``1.23 ms [1.21, 1.31]``, ``998 µs [980 µs, 1.02 ms]``, ``1.23 ms`` without an interval, or ``–``."""
     if figure.value is None:
         return NOTHING
-    value = _shown(figure.value, figure.unit)
+    value = shown(figure.value, figure.unit)
     if figure.low is None or figure.high is None:
         return value
-    low, high = _shown(figure.low, figure.unit), _shown(figure.high, figure.unit)
+    low, high = shown(figure.low, figure.unit), shown(figure.high, figure.unit)
     suffix = _suffix(value)
     if suffix and _suffix(low) == suffix == _suffix(high):
         low, high = low[: -len(suffix)].rstrip(), high[: -len(suffix)].rstrip()
@@ -52,8 +52,13 @@ def spread(figure: Figure) -> str:
 
 
 def per_process(figure: Figure) -> str:
-    """The value in each process run: ``1.21, 1.23, – ms`` in words, each with its unit."""
-    return ", ".join(NOTHING if value is None else _shown(value, figure.unit) for value in figure.processes)
+    """The value in each process run, each with its unit: ``804 µs, 812 µs, –``."""
+    return ", ".join(NOTHING if value is None else shown(value, figure.unit) for value in figure.processes)
+
+
+def block_order(block: str) -> int:
+    """Where a block stands in a report: the scenarios, then quality, then what no block asks (artifact size)."""
+    return BLOCKS.index(block) if block in BLOCKS else len(BLOCKS)
 
 
 def name(verdict: Verdict) -> str:
@@ -66,5 +71,6 @@ def _suffix(text: str) -> str:
     return match.group() if match else ""
 
 
-def _shown(value: float, unit: str) -> str:
+def shown(value: float, unit: str) -> str:
+    """The value with its unit, as ``units.show`` writes it; ``nan`` and ``inf`` as they are."""
     return show(value, _UNITS.get(unit, "number")) if math.isfinite(value) else str(value)

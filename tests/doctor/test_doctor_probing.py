@@ -46,8 +46,8 @@ class Crashes(Base):
 
 class Hangs(Base):
     def probe(self):
-        subprocess.Popen((sys.executable, "-c", "import time; time.sleep(600)"))
-        time.sleep(600)
+        subprocess.Popen((sys.executable, "-c", "import time; time.sleep(613)"))
+        time.sleep(613)
 
 class Exits(Base):
     def probe(self):
@@ -65,7 +65,7 @@ class Raises(Base):
 class LeavesAChild(Base):
     def probe(self):
         if not os.fork():
-            time.sleep(600)
+            time.sleep(613)
         return Availability(True, {"some-package": "1.2"}, ("cpu",))
 
 class AnswersNonsense(Base):
@@ -269,6 +269,6 @@ def children_of_the_tests() -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error):
             if process.status() != psutil.STATUS_ZOMBIE and process.pid != os.getpid():
                 words = " ".join(process.cmdline())
-                if "stand_ins:" in words or "time.sleep(600)" in words:
+                if "stand_ins:" in words or "time.sleep(613)" in words:
                     left.append(process)
     return left

@@ -8,6 +8,7 @@ from bench.results import (
     CaseResult,
     Failure,
     Figure,
+    Json,
     Memory,
     Outcome,
     Phase,
@@ -18,7 +19,7 @@ from bench.results import (
     WarmUp,
 )
 
-MACHINE = {"cpu_model": "Example CPU @ 2.40GHz", "cores": 2, "governor": "powersave", "load_1m": 0.4}
+MACHINE: dict[str, Json] = {"cpu_model": "Example CPU @ 2.40GHz", "cores": 2, "governor": "powersave", "load_1m": 0.4}
 MET, MISSED, UNDECIDED, NOT_MEASURED = Outcome.MET, Outcome.MISSED, Outcome.UNDECIDED, Outcome.NOT_MEASURED
 
 
