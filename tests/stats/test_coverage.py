@@ -30,12 +30,12 @@ def naive(runs: list[NDArray[np.uint64]], q: float) -> tuple[float, float]:
     return float(ordered[max(low, 1) - 1]), float(ordered[min(high, len(ordered)) - 1])
 
 
-def coverage(draw: Draw, q: float | None, effect: float) -> tuple[float, float]:
+def coverage(draw: Draw, q: float | None, effect: float, processes: int = 3, count: int = COUNT) -> tuple[float, float]:
     """Share of tries in which our interval, and the naive one, hold the truth."""
     rng, true = np.random.default_rng(7), truth(draw, q, effect)
     ours = theirs = 0
     for _ in range(TRIES):
-        runs = [timings(draw(rng, COUNT), effect * rng.normal()) for _ in range(3)]
+        runs = [timings(draw(rng, count), effect * rng.normal()) for _ in range(processes)]
         estimate = Pool(runs).mean() if q is None else Pool(runs).percentile(q)
         assert estimate is not None
         assert estimate.low is not None
@@ -69,6 +69,19 @@ def test_bursts_are_not_taken_for_independent_timings() -> None:
 def test_processes_that_differ_are_seen(q: float, effect: float) -> None:
     ours, theirs = coverage(independent, q, effect)
     assert ours >= 0.88
+    assert theirs < 0.7
+
+
+@pytest.mark.parametrize("q", [0.5, 0.9])
+def test_a_single_process_that_is_autocorrelated_is_not_over_confident(q: float) -> None:
+    ours, theirs = coverage(autoregressive, q, 0.0, processes=1)
+    assert ours >= 0.85
+    assert theirs < 0.6
+
+
+def test_processes_too_short_for_a_percentile_of_their_own_still_differ() -> None:
+    ours, theirs = coverage(independent, 0.99, 0.05, count=300)
+    assert ours >= 0.9
     assert theirs < 0.7
 
 

@@ -119,6 +119,19 @@ def test_a_coarse_clock_leaves_the_interval_on_its_ticks() -> None:
     assert (estimate.low, estimate.value, estimate.high) == (60, 60, 60)
 
 
+def test_ties_at_the_largest_timing_do_not_hide_how_unsteady_the_share_below_is() -> None:
+    """9 % of the timings are 200 in one long stretch: p95 is 200, and all are at or below it."""
+    burst = np.full(2000, 100, dtype=np.uint64)
+    burst[:180] = 200
+    spread = np.full(2000, 100, dtype=np.uint64)
+    spread[::11] = 200
+    unsteady, steady = Pool([burst]).percentile(0.95), Pool([spread]).percentile(0.95)
+    assert unsteady is not None
+    assert steady is not None
+    assert (unsteady.low, unsteady.value) == (100, 200)
+    assert (steady.low, steady.value) == (200, 200)
+
+
 def test_the_mean_interval_of_independent_processes_is_students() -> None:
     rng = np.random.default_rng(5)
     runs = [timings(independent(rng, 3200), effect) for effect in (-0.03, 0.0, 0.03)]
