@@ -6,9 +6,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from bench.errors import BenchError, ContractError
+from bench.errors import INTERRUPTED, BenchError, ContractError
 
-MISSED, WRONG_INPUT, NOT_MEASURED, INTERRUPTED = 1, 2, 3, 130
+WRONG_INPUT, NOT_MEASURED = 2, 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

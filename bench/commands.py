@@ -46,11 +46,13 @@ def run_contract(
     for path in files.values():
         _writable(path)
     budget_ns = None if time_budget is None else _duration_ns(time_budget)
+    if resume is not None and not (on or only or targets):
+        on, only, targets = _asked_before(resume, results)
     loaded = load(contract, targets)
     chosen = plan(loaded, on, only)
     checked = check(loaded, {case.target.name for case in chosen.cases})
     checked.refuse()
-    options = RunOptions(results, tuple(on), tuple(only), budget_ns, allow_code, resume)
+    options = RunOptions(results, targets, tuple(on), tuple(only), budget_ns, allow_code, resume)
     display = progress.choose(sys.stderr, quiet=quiet, verbose=verbose)
     try:
         stored = execute(loaded, chosen, options, display, checked.notices)
@@ -69,9 +71,22 @@ def _duration_ns(text: str) -> int:
         raise ContractError(f"--time-budget {text}: {error}") from error
 
 
+def _asked_before(resume: str, results: Path) -> tuple[Sequence[str], Sequence[str], Path | None]:
+    """The --on, --only and --targets of the run that is to be resumed: nobody should have to say them again."""
+    from bench.store import open_run
+
+    options = open_run(resume, results).info.options
+    on, only, targets = options.get("on"), options.get("only"), options.get("targets")
+    return (
+        [str(name) for name in on] if isinstance(on, list) else [],
+        [str(word) for word in only] if isinstance(only, list) else [],
+        Path(str(targets)) if targets else None,
+    )
+
+
 def _interrupted(contract: Path, results: Path, resume: str | None) -> int:
     """What is stored already, and the command that goes on with it."""
-    from bench.__main__ import INTERRUPTED
+    from bench.errors import INTERRUPTED
     from bench.report.text import plural
     from bench.store import open_run
 
@@ -79,10 +94,17 @@ def _interrupted(contract: Path, results: Path, resume: str | None) -> int:
     done, whole = len(stored.cases), len(stored.info.cases)
     print(
         f"\nbenchpact: interrupted: {done} of {plural(whole, 'case')} stored in {results / stored.info.run}\n"
-        f"go on with the rest: benchpact run {contract} --resume {stored.info.run}",
+        f"go on with the rest: benchpact run {contract} --resume {_shortest(stored.info.run, results)}",
         file=sys.stderr,
     )
     return INTERRUPTED
+
+
+def _shortest(run: str, results: Path) -> str:
+    """What names the run on a command line: its id where it lies in the default folder, else its path."""
+    from bench.cli import RESULTS
+
+    return run if results == RESULTS else str(results / run)
 
 
 def _show(stored: StoredRun, results: Path, files: Mapping[str, Path], *, verbose: bool, quiet: bool) -> None:

@@ -5,6 +5,9 @@ Every message says what went wrong, where, and what to do next: it is shown to a
 
 from __future__ import annotations
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as of any program that SIGINT ended."""
+
 
 class BenchError(Exception):
     """Base of every error this project raises on purpose."""
