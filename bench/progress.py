@@ -5,9 +5,12 @@ A run calls it from one thread, and only between blocks: nothing here is ever in
 
 from __future__ import annotations
 
+import atexit
+import os
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, TextIO
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
 
 from bench.report.text import clean, plural
 from bench.results import CaseResult, Outcome
@@ -82,15 +85,36 @@ class Quiet:
         pass
 
 
+class _Lasting:
+    """A stream that a run outlives: what cannot be written (a closed pipe, a gone terminal) is left unsaid."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        encoding = self._stream.encoding or "utf-8"
+        with suppress(OSError, ValueError):
+            self._stream.write(text.encode(encoding, "replace").decode(encoding))
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class Lines(Quiet):
     """Plain lines, one a case, where nobody watches: a log file, a nightly job. ``-v`` adds the phases."""
 
     def __init__(self, stream: TextIO, verbose: bool = False) -> None:
-        self._stream, self._verbose = stream, verbose
+        self._stream, self._verbose = _Lasting(stream), verbose
         self._label = ""
 
     def _say(self, line: str) -> None:
-        print(line, file=self._stream, flush=True)
+        self._stream.write(line + "\n")
+        self._stream.flush()
 
     def run_started(self, run_id: str, cases: Sequence[str]) -> None:
         self._say(f"run {clean(run_id)}: {plural(len(cases), 'case')}")
@@ -110,7 +134,10 @@ class Lines(Quiet):
 
 
 class Live(Quiet):
-    """A moving display on a terminal: one bar for the run, one line for what is being done now."""
+    """A moving display on a terminal: one bar for the run, one line for what is being done now.
+
+    What stays is what ``Lines`` says; the moving lines are gone after ``run_done``, and the cursor is back.
+    """
 
     def __init__(self, stream: TextIO, verbose: bool = False) -> None:
         from rich.console import Console
@@ -123,7 +150,7 @@ class Live(Quiet):
             BarColumn(bar_width=16),
             TextColumn("{task.fields[detail]}", markup=False),
             TimeElapsedColumn(),
-            console=Console(file=stream, stderr=True),
+            console=Console(file=cast(TextIO, _Lasting(stream))),
             refresh_per_second=4,
             transient=True,
         )
@@ -135,6 +162,7 @@ class Live(Quiet):
     def run_started(self, run_id: str, cases: Sequence[str]) -> None:
         self._run = self._bars.add_task("run", total=len(cases), detail=clean(run_id))
         self._bars.start()
+        atexit.register(self.run_done)  # the cursor is hidden until then
 
     def case_started(self, case_id: str, index: int, count: int, processes: int, budget_ns: int) -> None:
         self._processes, self._budget_ns, self._process, self._phase = processes, max(budget_ns, 1), 0, ""
@@ -146,6 +174,8 @@ class Live(Quiet):
     def phase(self, process_index: int, phase: str) -> None:
         self._process, self._phase = process_index, phase
         self._show(0.0, "")
+        if self._verbose:
+            self._print(f"{self._label}: process {process_index + 1}: {clean(phase)}")
 
     def measured(self, queries: int, elapsed_ns: int) -> None:
         self._show(min(elapsed_ns / self._budget_ns, 1.0), f" · {queries:,} queries".replace(",", "\u202f"))
@@ -158,17 +188,24 @@ class Live(Quiet):
     def case_done(self, result: CaseResult) -> None:
         if self._run is not None:
             self._bars.advance(self._run)
-        self.note(f"{self._label}: {outcome_line(result)} ({result.duration_ns / NS_PER_S:.1f} s)")
+        self._print(f"{self._label}: {outcome_line(result)} ({result.duration_ns / NS_PER_S:.1f} s)")
 
     def note(self, text: str) -> None:
-        self._bars.console.print(clean(text), markup=False, highlight=False, soft_wrap=True)
+        self._print(f"note: {clean(text)}")
+
+    def _print(self, line: str) -> None:
+        """A line that stays, above the moving ones."""
+        self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def run_done(self) -> None:
-        self._bars.stop()
+        atexit.unregister(self.run_done)
+        if self._run is not None:
+            self._bars.stop()
 
 
 def choose(stream: TextIO, *, quiet: bool = False, verbose: bool = False) -> Progress:
-    """The display that suits ``stream``: moving on a terminal, plain lines elsewhere, nothing if quiet."""
+    """The display that suits ``stream``: moving on a terminal that can, plain lines elsewhere, nothing if quiet."""
     if quiet:
         return Quiet()
-    return Live(stream, verbose) if stream.isatty() else Lines(stream, verbose)
+    moves = stream.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+    return Live(stream, verbose) if moves else Lines(stream, verbose)
