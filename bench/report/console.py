@@ -11,20 +11,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bench.report import evidence, histogram, matrix, values
+from bench.report import evidence, histogram, overview, values
+from bench.report.overview import COLOURS, GAP
 from bench.report.rows import Row, TargetSummary, rows, sentence, summary
 from bench.report.text import clean, plural, shortened
 from bench.results import CaseResult, Outcome, StoredRun
 
-COLOURS = {
-    Outcome.MET: "green",
-    Outcome.MISSED: "bold red",
-    Outcome.UNDECIDED: "yellow",
-    Outcome.NOT_MEASURED: "magenta",
-}
 MIN_WIDTH = 60
-WIDEST = 10_000
-GAP = 2
 SPREAD = "spread"
 HEADS = ("", "requirement", "limit", "measured [interval]", SPREAD, "verdict")
 STYLED = ("", "verdict")
@@ -61,7 +54,7 @@ def render(
         own = [row for row in every if row.target == one.target]
         cases = [case for case in run.cases if case.target == one.target]
         console.print()
-        console.print(_title(one))
+        console.print(overview.title(one))
         ran = evidence.ran(cases, everything=verbose)
         if ran:
             console.print(Padding(Text(ran, "dim"), (0, 0, 0, 2)))
@@ -82,15 +75,6 @@ def _head(console: Console, run: StoredRun) -> None:
     console.print(Text(" · ".join(clean(word) for word in words if word), "dim"))
     for notice in info.notices:
         _line(console, "! ", Text(clean(notice)), "yellow")
-
-
-def _mark(outcome: Outcome | None) -> tuple[str, str]:
-    return (values.SYMBOLS[outcome], COLOURS[outcome]) if outcome else ("·", "dim")
-
-
-def _title(one: TargetSummary) -> Text:
-    symbol, colour = _mark(one.outcome)
-    return Text.assemble((f"{symbol} ", colour), (clean(one.target), "bold"), ": ", (one.words, colour))
 
 
 def _table(own: Sequence[Row], every: Sequence[Row], width: int) -> Table:
@@ -176,7 +160,7 @@ def _foot(
 ) -> None:  # fmt: skip
     console.print()
     if len(summaries) > 1:
-        _overview(console, every, summaries)
+        overview.show(console, every, summaries)
     console.print(Text(sentence(summaries), "bold"))
     if run.missing:
         missing = f"{plural(len(run.missing), 'case')} not measured: {', '.join(map(clean, run.missing))}"
@@ -184,50 +168,6 @@ def _foot(
     if verbose:
         console.print(Text(LEGEND, "dim"))
     console.print(Text(_next(run, where), "dim"), soft_wrap=True)
-
-
-def _overview(console: Console, every: Sequence[Row], summaries: Sequence[TargetSummary]) -> None:
-    """Every requirement on every target, or a line a target where they do not stand side by side."""
-    lines = matrix.lines(every, [one.target for one in summaries])
-    table = _matrix(lines, summaries)
-    if console.measure(table, options=console.options.update(width=WIDEST)).maximum <= console.width:
-        console.print(table)
-        if any(cell is not None and cell.best for line in lines for cell in line.cells):
-            console.print(Text(matrix.LEGEND, "dim"))
-    else:
-        for one in summaries:
-            console.print(_title(one))
-    console.print()
-
-
-def _matrix(lines: Sequence[matrix.Line], summaries: Sequence[TargetSummary]) -> Table:
-    table = Table(box=None, padding=(0, GAP, 0, 0), show_edge=False, pad_edge=False)
-    table.add_column("", no_wrap=True)
-    table.add_column(Text("limit", "dim"), no_wrap=True)
-    for one in summaries:
-        table.add_column(Text(clean(one.target), "bold"), no_wrap=True)
-    block: str | None = None
-    for line in lines:
-        if line.block != block:
-            block = line.block
-            table.add_row(Text(clean(block) or "artifact", "bold dim"))
-        table.add_row(f"  {line.metric}", line.limit, *map(_cell, line.cells))
-    answers = [_answer(one) for one in summaries]
-    table.add_row(Text("verdict", "bold"), "", *answers)
-    return table
-
-
-def _answer(one: TargetSummary) -> Text:
-    symbol, colour = _mark(one.outcome)
-    return Text(f"{symbol} {one.outcome.value if one.outcome else 'not asked'}", colour)
-
-
-def _cell(cell: matrix.Cell | None) -> Text:
-    if cell is None:
-        return Text()
-    text = f"{cell.text}{'*' if cell.best else ''}"
-    style = "bold" if cell.best else ""
-    return Text.assemble((f"{values.SYMBOLS[cell.outcome]} ", COLOURS[cell.outcome]), (text, style))
 
 
 def _next(run: StoredRun, where: str | None) -> str:
