@@ -7,18 +7,16 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from time import perf_counter_ns
 
 from bench.device import records
 from bench.results import StoredRun
 from tests.speed import contracts
-from tests.speed.peers import by_hand
+from tests.speed.loads import LOADS
 from tests.speed.rounds import take_turns
-from tests.speed.subjects import Subject, subject
+from tests.speed.subjects import subject
 
 SCENARIO = "latency p50: 1 s, processes: 1, min time: 200 ms, time: 200 ms"
 MEASURING = (records.WARM_UP, records.AUDIT, records.MEASURE)
-BACKENDS = ("onnxruntime", "openvino", "pytorch")
 OURS, THEIRS = "benchpact run", "the frameworks"
 
 
@@ -26,7 +24,7 @@ def in_turns(rounds: int) -> dict[str, list[float]]:
     """A run's time outside measuring, and the three frameworks' own import and load, in ns."""
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
-        targets = {backend: backend for backend in BACKENDS}
+        targets = {backend: backend for backend in LOADS}
         contract = contracts.write(folder, subject("digits", folder), targets, SCENARIO)
         return take_turns({OURS: lambda _: _outside(contract), THEIRS: lambda _: _frameworks(folder)}, rounds, 0)
 
@@ -44,30 +42,8 @@ def measuring_ns(stored: StoredRun) -> int:
 
 def _frameworks(folder: Path) -> float:
     total = 0
-    for backend in BACKENDS:
+    for backend in LOADS:
         into = folder / "load.json"
-        subprocess.run([sys.executable, "-m", "tests.speed.outside", backend, str(into)], check=True)
+        subprocess.run([sys.executable, "-m", "tests.speed.loads", backend, str(into)], check=True)
         total += int(json.loads(into.read_text(encoding="utf-8")))
     return total
-
-
-def load(backend: str, raced: Subject) -> None:
-    """Import the framework and load the model, nothing else."""
-    if backend == "onnxruntime":
-        by_hand.ort_session(raced)
-    elif backend == "openvino":
-        by_hand.openvino_request(raced)
-    else:
-        by_hand.torch_module(raced)
-
-
-def main() -> None:
-    """One framework in a fresh process: ``python -m tests.speed.outside BACKEND FILE``."""
-    raced = subject("digits", Path())
-    begin = perf_counter_ns()
-    load(sys.argv[1], raced)
-    Path(sys.argv[2]).write_text(json.dumps(perf_counter_ns() - begin), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
