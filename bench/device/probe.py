@@ -1,7 +1,8 @@
 """Probe one backend in a process of its own, so that one that crashes or hangs takes nothing else down.
 
 ``python -m bench.device.probe module:Class`` writes two JSON lines on what was its standard output: first
-what the adapter is, then what its ``probe`` answered. A probe that dies has still said the first.
+what the adapter is, then what its ``probe`` answered. A probe that dies has still said the first. Whatever
+went wrong is on standard error with its traceback.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import faulthandler
 import json
 import os
 import sys
+import traceback
 from typing import Any, BinaryIO, Mapping
 
 
@@ -27,6 +29,7 @@ def main(name: str) -> int:
         adapter = load_adapter(name)
         about = about_adapter(adapter)
     except Exception as error:  # noqa: BLE001 - whatever a third party's module raises is the answer
+        traceback.print_exc()
         _say(channel, {"packages": (), "artifact_kinds": (), "options": {}})
         _say(channel, _refused(str(error) or repr(error)))
         return 0
@@ -56,6 +59,7 @@ def answer(adapter: Any) -> Mapping[str, Any]:
             "remedy": str(found.remedy),
         }
     except (Exception, SystemExit) as error:  # noqa: BLE001 - that the adapter broke its promise is the answer
+        traceback.print_exc()
         return _refused("its probe raised %s: %s" % (type(error).__name__, error))
 
 

@@ -80,8 +80,10 @@ def _backend(name: str, adapter: str, about: Mapping[str, Any], found: Mapping[s
 
 def _verdict(ended: _Ended, command: tuple[str, ...], timeout_s: float) -> dict[str, Any]:
     """What the probe answered, or why there is no answer."""
+    see_where = f"see where: {shlex.join(command)}"
     if len(ended.answer) == 2:
-        return ended.answer[1]
+        found = ended.answer[1]
+        return found if found["usable"] or found["remedy"] else {**found, "remedy": see_where}
     if ended.code is None:
         reason = f"its probe did not answer within {timeout_s:g} s"
     elif ended.code < 0:
@@ -89,7 +91,7 @@ def _verdict(ended: _Ended, command: tuple[str, ...], timeout_s: float) -> dict[
     else:
         reason = f"its probe exited with code {ended.code} and no answer"
     packages = ended.answer[0].get("packages", ()) if ended.answer else ()
-    remedy = f"see where: {shlex.join(command)}"
+    remedy = see_where
     if packages and ended.code is not None:
         remedy = f"pip install --force-reinstall --no-deps {shlex.join(packages)}"
     empty = {"usable": False, "versions": {}, "devices": ()}

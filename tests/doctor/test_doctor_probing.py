@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -155,6 +156,16 @@ def test_an_adapter_that_breaks_its_promise_is_not_usable_and_why_is_said(name: 
     found = probe(name)
     assert not found.usable
     assert reason in found.reason
+    assert found.remedy
+
+
+@pytest.mark.usefixtures("adapters")
+def test_the_command_that_says_where_it_fails_says_so() -> None:
+    found = probe("Raises")
+    command = shlex.split(found.remedy.removeprefix("see where: "))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "in probe" in done.stderr
+    assert "libsome.so.4: cannot open shared object file" in done.stderr
 
 
 @pytest.mark.usefixtures("adapters")
