@@ -38,11 +38,9 @@ from .library import SampleLibrary, open_library  # noqa: E402
 from .loop import loop_cost, quiet  # noqa: E402
 from .outputs import NanCount, check  # noqa: E402
 from .records import Job  # noqa: E402
-from .scenarios import BLOCK_NS, Issuer, audit, best_batch, warm_up  # noqa: E402
+from .scenarios import BLOCK_NS, CLOSED, Issuer, audit, best_batch, warm_up  # noqa: E402
 from .warmup import RULE  # noqa: E402
 
-CLOSED = 0.9
-"""The least ratio of the closure audit: below it the clock stopped before the work did."""
 OUTPUT_CHUNK_BYTES = 8 << 20
 
 

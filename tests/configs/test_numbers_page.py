@@ -11,7 +11,7 @@ import pytest
 from bench.contract.model import ScenarioSettings
 from bench.device import scenarios, warmup
 from bench.device.records import PHASES, Job
-from bench.device.worker import CLOSED
+from bench.device.scenarios import CLOSED
 from bench.jobs import LEAST_QUERIES
 from bench.stats import CONFIDENCE
 from bench.stats.dependence import COARSE, FINE

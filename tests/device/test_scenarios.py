@@ -142,17 +142,28 @@ def test_the_audit_does_not_charge_a_fast_call_with_the_loops_own_cost(monkeypat
     assert audit(issuer, 100, FREE).ratio < 0.6
 
 
-def test_one_disturbance_does_not_spoil_an_audit(clock: Clock) -> None:
-    disturbed = iter([0, 0, 500 * MS])  # at the end of the first burst
-    session = Session(clock, lambda staged: MS)
+def test_disturbances_between_the_latencies_do_not_spoil_an_audit(clock: Clock) -> None:
+    """Other work takes the processor for 4 ms at the end of each of the first ten bursts of 1 ms."""
+    disturbed, reads = 10, 0
+    session = Session(clock, lambda staged: 100)
     issuer = Issuer(session, library(), 1, overlapped=False)
 
     def read(outputs: object) -> dict[str, object]:
-        clock.passes(next(disturbed, 0))
+        nonlocal reads
+        reads += 1
+        clock.passes(4 * MS if reads % 4 == 0 and reads <= 4 * disturbed else 0)  # the fourth read of a burst ends it
         return {}
 
     session.read = read  # type: ignore[method-assign]
-    assert audit(issuer, MS, FREE).ratio == 1.0
+    assert audit(issuer, 5000, FREE).ratio == 1.0
+    assert reads == 4 * (disturbed + 1)
+
+
+def test_an_audit_that_stays_open_ends(clock: Clock) -> None:
+    issuer = Issuer(Asynchronous(clock, MS), library(), 1, overlapped=False)
+    before = clock.now_ns
+    audit(issuer, issuer.drained_ns(), FREE)
+    assert clock.now_ns - before < 600 * MS
 
 
 def test_the_audit_leaves_state_where_it_is(clock: Clock) -> None:
