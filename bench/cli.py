@@ -77,6 +77,7 @@ def _complete_runs(context: click.Context, _: click.Parameter, start: str) -> li
 @click.option("--results", type=FILE, default=RESULTS, show_default=True, help="The folder that runs are kept in.")
 @click.option("--resume", metavar="RUN", shell_complete=_complete_runs, help="Measure only what this run lacks.")
 @click.option("--time-budget", metavar="TIME", help="Longest the whole run may take, such as 60s.")
+@click.option("--timeout", metavar="TIME", help="Longest a process may take beyond its measuring: 4min if left out.")
 @click.option("--allow-code", is_flag=True, help="Run the contract's own Python code; read it first.")
 @click.option("--json", "json_file", type=FILE, metavar="F", help="Write the report as JSON; - is standard output.")
 @click.option("--junit", "junit_file", type=FILE, metavar="F", help="… as JUnit XML, for a CI server.")

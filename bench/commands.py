@@ -27,6 +27,7 @@ def run_contract(
     results: Path,
     resume: str | None,
     time_budget: str | None,
+    timeout: str | None,
     allow_code: bool,
     verbose: bool,
     quiet: bool,
@@ -45,14 +46,14 @@ def run_contract(
         raise ContractError("-q and -v: choose one of them")
     for path in files.values():
         _writable(path)
-    budget_ns = None if time_budget is None else _duration_ns(time_budget)
+    budget_ns, timeout_ns = _duration_ns("--time-budget", time_budget), _duration_ns("--timeout", timeout)
     if resume is not None and not (on or only or targets):
         on, only, targets = _asked_before(resume, results)
     loaded = load(contract, targets)
     chosen = plan(loaded, on, only)
     checked = check(loaded, {case.target.name for case in chosen.cases})
     checked.refuse()
-    options = RunOptions(results, targets, tuple(on), tuple(only), budget_ns, allow_code, resume)
+    options = RunOptions(results, targets, tuple(on), tuple(only), budget_ns, timeout_ns, allow_code, resume)
     display = progress.choose(sys.stderr, quiet=quiet, verbose=verbose)
     try:
         stored = execute(loaded, chosen, options, display, checked.notices)
@@ -62,13 +63,13 @@ def run_contract(
     return exit_code(verdicts(stored))
 
 
-def _duration_ns(text: str) -> int:
+def _duration_ns(option: str, text: str | None) -> int | None:
     from bench.units import parse
 
     try:
-        return int(parse(text, "ns"))
+        return None if text is None else int(parse(text, "ns"))
     except ValueError as error:
-        raise ContractError(f"--time-budget {text}: {error}") from error
+        raise ContractError(f"{option} {text}: {error}") from error
 
 
 def _asked_before(resume: str, results: Path) -> tuple[Sequence[str], Sequence[str], Path | None]:

@@ -51,13 +51,13 @@ class Conditions:
     progress: Progress
     budget: Budget
     allow_code: bool
-    stop_early: bool = True
+    timeout_ns: int | None = None
 
 
 class _Ear:
     """Hears a process run's blocks: keeps the timings, shows progress, asks the worker to stop."""
 
-    def __init__(self, index: int, progress: Progress, writer: TimingsWriter, rule: StopRule | None) -> None:
+    def __init__(self, index: int, progress: Progress, writer: TimingsWriter, rule: StopRule) -> None:
         self._index, self._progress, self._writer, self._rule = index, progress, writer, rule
         self._queries, self._measured_ns, self._told_ns = 0, 0, 0
         self.seen = False
@@ -73,7 +73,7 @@ class _Ear:
         if self._measured_ns - self._told_ns >= TOLD_EVERY_NS:
             self._told_ns = self._measured_ns
             self._progress.measured(self._queries, self._measured_ns)
-        return self._rule is not None and self._rule.block(block, np.frombuffer(payload, "<u8"))
+        return self._rule.block(block, np.frombuffer(payload, "<u8"))
 
 
 def measure_case(case: Case, conditions: Conditions) -> CaseResult:
@@ -120,11 +120,10 @@ def _process_run(case: Case, index: int, conditions: Conditions) -> tuple[Proces
         return ProcessRun(index, failure=spent), {}
     job = job_for(conditions.contract, case, index, max_ns, conditions.allow_code)
     writer = conditions.store.timings_writer(case.id, index)
-    rule = StopRule(case.requirements) if conditions.stop_early else None
-    ear = _Ear(index, conditions.progress, writer, rule)
+    ear = _Ear(index, conditions.progress, writer, StopRule(case.requirements))
     conversation = Conversation(index, case.scenario.batch, ear)
     try:
-        failure = run_worker(job, conversation, _deadline_s(job.warm_up_max_ns, max_ns))
+        failure = run_worker(job, conversation, _deadline_s(conditions, job.warm_up_max_ns + max_ns))
         outputs = conversation.outputs()
         kept = writer.close() if ear.seen else None
     except LaunchError as error:  # no worker could be started: a result like any other
@@ -137,8 +136,9 @@ def _process_run(case: Case, index: int, conditions: Conditions) -> tuple[Proces
     return one, outputs
 
 
-def _deadline_s(warm_up_ns: int, max_ns: int) -> float:
-    return START_UP_S + 2 * (warm_up_ns + max_ns) / NS_PER_S
+def _deadline_s(conditions: Conditions, timed_ns: int) -> float:
+    beyond_s = START_UP_S if conditions.timeout_ns is None else conditions.timeout_ns / NS_PER_S
+    return beyond_s + 2 * timed_ns / NS_PER_S
 
 
 def _timings(store: RunStore) -> Callable[[ProcessRun], NDArray[np.uint64] | None]:

@@ -30,7 +30,9 @@ class Metric:
 
 MEMORY = (
     Metric("peak memory", "bytes", "at most", "the worker process's highest resident memory (the kernel's mark)"),
-    Metric("added memory", "bytes", "at most", "peak memory less what the process held once its framework was imported"),
+    Metric(
+        "added memory", "bytes", "at most", "peak memory less what the process held once its framework was imported"
+    ),
 )
 LATENCY_MEAN = Metric("latency mean", "ns", "at most", "mean time of a query, from issue to usable result")
 THROUGHPUT = Metric("throughput", "per_s", "at least", "samples a second of wall time")
@@ -94,7 +96,11 @@ def find(block: str, name: str) -> Metric | None:
     if block in TIMED and percentile_of(name) is not None:
         return Metric(name, "ns", "at most", f"{name[8:]} of query latency, by nearest rank")
     if block == "accuracy" and _TOP_K.fullmatch(name):
-        return Metric(name, "ratio", "at least", f"share of samples whose label is among the {name[4:]} highest outputs")
+        return Metric(
+            name, "ratio", "at least", f"share of samples whose label is among the {name[4:]} highest outputs"
+        )
     if block == "accuracy" and is_user_metric(name):
-        return Metric(name, "number", "at most", "the user's own metric; write 'at most' or 'at least' before the limit")
+        return Metric(
+            name, "number", "at most", "the user's own metric; write 'at most' or 'at least' before the limit"
+        )
     return None

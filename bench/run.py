@@ -24,12 +24,17 @@ from bench.store import RunStore, create, new_run_id, open_run, reopen
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the user asked of a run beyond the contract. ``time_budget_ns`` bounds the whole run."""
+    """What the user asked of a run beyond the contract. ``time_budget_ns`` bounds the whole run.
+
+    ``timeout_ns`` is the longest a process may take beyond its measuring; None: ``measure.START_UP_S``.
+    """
 
     results: Path
+    targets: Path | None = None
     on: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     time_budget_ns: int | None = None
+    timeout_ns: int | None = None
     allow_code: bool = False
     resume: str | None = None
 
@@ -60,7 +65,7 @@ def _measure(
     contract: Contract, cases: Sequence[Case], store: RunStore, options: RunOptions, progress: Progress
 ) -> list[CaseResult]:
     budget = Budget(options.time_budget_ns, sum(case.scenario.processes for case in cases))
-    conditions = Conditions(contract, store, progress, budget, options.allow_code)
+    conditions = Conditions(contract, store, progress, budget, options.allow_code, options.timeout_ns)
     progress.run_started(store.info.run, [case.id for case in cases])
     results = []
     for index, case in enumerate(cases):
@@ -122,6 +127,7 @@ def _new(contract: Contract, plan: Plan, options: RunOptions, text: bytes, notic
         cases=tuple(case.id for case in plan.cases),
         requirements=requirements,
         options={
+            "targets": None if options.targets is None else str(options.targets),
             "on": list(options.on),
             "only": list(options.only),
             "time_budget_ns": options.time_budget_ns,

@@ -166,6 +166,8 @@ class ProcessRunner:
                 raise AdapterError(
                     "the model's batch size is fixed at %d: it cannot take batches of %d" % (library.group, job.batch)
                 )
+            if library.group != job.batch:
+                self.channel.send(records.BATCH, {"size": library.group, "tried": []})
             return library.group
         if job.batch:
             return job.batch

@@ -1,0 +1,19 @@
+"""A backend that works for a second and then fails, in the midst of its measurement."""
+
+from __future__ import annotations
+
+import time
+
+from tests.reliability.faulty import Faulty
+
+WORKS_S = 1.0
+
+
+class FailsLate(Faulty):
+    def opened(self) -> None:
+        self.until = time.monotonic() + WORKS_S
+
+    def query(self) -> None:
+        time.sleep(0.001)
+        if time.monotonic() > self.until:
+            raise RuntimeError("that was one query too many")
