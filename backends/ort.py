@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Tup
 
 import numpy as np
 
-from backends import onnx_weights, options, staging
+from backends import onnx_weights, options, precision, staging
 from bench.device.adapter import (
     AdapterError,
     Arrays,
@@ -42,7 +42,6 @@ DTYPES = {
     "tensor(bool)": "bool",
 }
 """The framework's names of tensor types; the integers' are ``tensor(int64)`` and so on."""
-PRECISIONS = {"float32": "fp32", "float16": "fp16", "float64": "fp64", "bfloat16": "bf16"}
 
 
 class _Run(Protocol):
@@ -291,11 +290,7 @@ def _match(specs: Tuple[TensorSpec, ...], found: Any, what: str, every: bool) ->
 
 def _precision(asked: str, weights: Mapping[str, int], model: ModelFiles) -> str:
     """The precision the graph says; this provider computes what the graph says and cannot be asked for another."""
-    floating = {dtype: number for dtype, number in weights.items() if dtype in PRECISIONS}
-    for spec in () if floating else model.inputs + model.outputs:
-        if spec.dtype in PRECISIONS:
-            floating[spec.dtype] = floating.get(spec.dtype, 0) + 1
-    found = PRECISIONS[max(floating, key=lambda dtype: floating[dtype])] if floating else "fp32"
+    found = precision.of(weights, model)
     if asked != found:
         raise ModelRejected(
             "precision %s was asked for, but the graph's is %s, and the CPU provider computes in the graph's: "
