@@ -28,8 +28,8 @@ def build(path: Path, root: Found, targets_file: Path | None, problems: Problems
         framework_version=model.get(words.FRAMEWORK_VERSION),
         parameters=model.get(words.PARAMETERS),
         artifacts=tuple(_artifact(entry, folder, problems) for entry in root.get(words.ARTIFACTS) or ()),
-        inputs=tuple(_input(entry, problems) for entry in root.get(words.INPUTS) or ()),
-        outputs=tuple(_spec(entry) for entry in root.get(words.OUTPUTS) or ()),
+        inputs=tuple(_input(entry, problems) for entry in root.get(words.INPUTS) or () if _is_whole(entry)),
+        outputs=tuple(_spec(entry) for entry in root.get(words.OUTPUTS) or () if _is_whole(entry)),
         dims={entry.name: entry.value for entry in root.get(words.DIMS) or ()},
         batch_dim=root.get(words.BATCH),
         state={entry.name: entry.value for entry in root.get(words.STATE) or ()},
@@ -57,6 +57,11 @@ def _artifact(entry: Named[Found], folder: Path, problems: Problems) -> Artifact
 def _path(found: Found, field: Field[str], folder: Path, problems: Problems) -> Path | None:
     text = found.get(field)
     return None if text is None else inside(folder, text, found.at(field), problems)
+
+
+def _is_whole(entry: Named[Found]) -> bool:
+    """Whether dtype and shape were read; where they were not, that is noted as a problem already."""
+    return entry.value.get(words.DTYPE) is not None and entry.value.get(words.SHAPE) is not None
 
 
 def _spec(entry: Named[Found]) -> TensorSpec:

@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.contract.build import build
 from bench.contract.grammar import CONTRACT
 from bench.contract.model import Contract, Target
-from bench.contract.nodes import Pairs, compose, read_text
+from bench.contract.nodes import Pairs, compose, read_file
 from bench.contract.problems import Problems
 from bench.contract.rules import check_rules
 from bench.contract.targets import site_targets
@@ -22,7 +22,12 @@ def load(path: Path, targets: Path | None = None) -> Contract:
     whatever the file holds.
     """
     path = Path(path)
-    root = compose(read_text(path), str(path))
+    return parse(read_file(path), path, targets)
+
+
+def parse(data: bytes, path: Path, targets: Path | None = None) -> Contract:
+    """The contract in ``data`` as if it stood in the file ``path``, which need not exist; raises as ``load`` does."""
+    root = compose(data, str(path))
     problems = Problems()
     if not isinstance(root, Pairs):
         problems.add(root.place, "this is no contract: it begins with `benchpact: 1` and says what `model` is")

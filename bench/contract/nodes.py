@@ -56,28 +56,32 @@ class Pairs:
 Node = Scalar | Items | Pairs
 
 
-def read_text(path: Path) -> str:
-    """The file's text. Raises ContractProblems where there is none, or too much, or not UTF-8."""
+def read_file(path: Path) -> bytes:
+    """What the file holds. At most one byte more than is allowed. Raises ContractProblems where there is no file."""
     start = Place(str(path), 1, 1)
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise ContractProblems([Problem(start, "this is not a file")])
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         near = meant(path.name, _neighbours(path))
         raise ContractProblems([Problem(start, f"there is no such file: {near}")]) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ContractProblems([Problem(start, f"the file cannot be read: {reason}")]) from None
+
+
+def decode(data: bytes, file: str) -> str:
+    """The text of a file. Raises ContractProblems where it is too much, or not UTF-8."""
     if len(data) > MAX_BYTES:
-        raise ContractProblems([Problem(start, f"the file is larger than {MAX_BYTES >> 20} MiB: this is no contract")])
+        message = f"the file is larger than {MAX_BYTES >> 20} MiB: this is no contract"
+        raise ContractProblems([Problem(Place(file, 1, 1), message)])
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - data.rfind(b"\n", 0, error.start)
-        place = Place(str(path), line, column)
+        place = Place(file, line, error.start - data.rfind(b"\n", 0, error.start))
         raise ContractProblems([Problem(place, "the file is not UTF-8 from here on: save it as UTF-8")]) from None
 
 
@@ -88,8 +92,9 @@ def _neighbours(path: Path) -> list[str]:
         return []
 
 
-def compose(text: str, file: str) -> Node:
+def compose(data: bytes, file: str) -> Node:
     """The document's root. Raises ContractProblems for what is no YAML, and for all that is refused."""
+    text = decode(data, file)
     problems = Problems()
     try:
         root = _Composer(yaml.parse(text, Loader=yaml.SafeLoader), file, problems).document()

@@ -31,7 +31,7 @@ class Problems:
 
     def add(self, place: Place, message: str) -> None:
         """Note one problem, once, however often it is found (a file may be walked for each target)."""
-        self._found[Problem(place, " ".join(message.split()))] = None
+        self._found[Problem(place, _printable(" ".join(message.split())))] = None
 
     def extend(self, found: Iterable[Problem]) -> None:
         """Note problems that were found elsewhere."""
@@ -53,8 +53,12 @@ class Problems:
 
 def quoted(text: str, most: int = 60) -> str:
     """The text in backticks, on one line, printable, cut where it is long."""
-    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    shown = _printable(text)
     return f"`{shown if len(shown) <= most else shown[: most - 1] + '…'}`"
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def meant(word: str, known: Iterable[str], synonyms: dict[str, str] | None = None) -> str:

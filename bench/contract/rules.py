@@ -10,13 +10,25 @@ from bench.device.adapter import TensorSpec
 
 
 def check_rules(contract: Contract, problems: Problems) -> None:
-    """Note every problem between the parts of the contract."""
-    _dimensions(contract, problems)
-    _batch_dimension(contract, problems)
-    _state(contract, problems)
+    """Note every problem between the parts of the contract.
+
+    Where an input or output could not be read, what refers to them is not looked at: that one fault
+    would be told many times.
+    """
+    if _tensors_are_whole(contract):
+        _dimensions(contract, problems)
+        _batch_dimension(contract, problems)
+        _state(contract, problems)
+        _output(contract, problems)
+        for target in contract.targets:
+            _batch_sizes(contract, target, problems)
     _validation(contract, problems)
-    for target in contract.targets:
-        _batch_sizes(contract, target, problems)
+
+
+def _tensors_are_whole(contract: Contract) -> bool:
+    read = {("inputs", one.spec.name) for one in contract.inputs} | {("outputs", one.name) for one in contract.outputs}
+    written = {key for key in contract.places if key[:1] in (("inputs",), ("outputs",)) and len(key) == 2}
+    return bool(contract.inputs and contract.outputs) and written == read
 
 
 def _dimensions(contract: Contract, problems: Problems) -> None:
@@ -46,7 +58,7 @@ def _free(specs: list[TensorSpec]) -> list[str]:
 
 def _batch_dimension(contract: Contract, problems: Problems) -> None:
     batch = contract.batch_dim
-    if batch is None or not contract.inputs:
+    if batch is None:
         return
     specs = [one.spec for one in contract.inputs]
     if batch not in _free(specs):
@@ -64,9 +76,9 @@ def _state(contract: Contract, problems: Problems) -> None:
     outputs = {spec.name: spec for spec in contract.outputs}
     for name, source in contract.state.items():
         place = contract.place("state", name)
-        if inputs and name not in inputs:
+        if name not in inputs:
             problems.add(place, f"`state`: {quoted(name)} is no input: {meant(name, inputs)}")
-        if outputs and source not in outputs:
+        if source not in outputs:
             problems.add(place, f"`state`: {quoted(source)} is no output: {meant(source, outputs)}")
         if name in inputs and source in outputs:
             into, out = inputs[name], outputs[source]
@@ -86,14 +98,18 @@ def spelled(spec: TensorSpec) -> str:
     return f"{spec.dtype} [{', '.join(str(size) for size in spec.shape)}]"
 
 
-def _validation(contract: Contract, problems: Problems) -> None:
+def _output(contract: Contract, problems: Problems) -> None:
     validation = contract.validation
     names = [spec.name for spec in contract.outputs if spec.name not in contract.state.values()]
-    if validation.output is not None and names and validation.output not in names:
+    if validation.output is not None and validation.output not in names:
         is_state = any(spec.name == validation.output for spec in contract.outputs)
         what = "is state, which is not compared" if is_state else "is no output"
         hint = meant(validation.output, names)
         problems.add(contract.place("validation", "output"), f"`output`: {quoted(validation.output)} {what}: {hint}")
+
+
+def _validation(contract: Contract, problems: Problems) -> None:
+    validation = contract.validation
     for word in ("labels", "predictions"):
         if getattr(validation, word) is not None and validation.samples is None:
             message = f"`{word}` without `samples` is about nothing: write `samples: FILE.npz` beside it"

@@ -172,10 +172,15 @@ class Dimension(Text):
     def __init__(self) -> None:
         super().__init__("a size of 1 or more, or the name of a free dimension", "batch", r"[A-Za-z_][^\x00-\x1f\x7f]*")
 
+    def read(self, node: Node, name: str, problems: Problems) -> str | None:
+        if isinstance(node, Pairs) and len(node.pairs) == 1 and node.pairs[0][0].empty:
+            node = Scalar(node.place, "?", True)  # what YAML makes of [1, ?, 3]
+        return super().read(node, name, problems)
+
     def value(self, node: Scalar) -> str:
         if re.fullmatch(r"[1-9][0-9]{0,9}", node.text) and int(node.text) < 1 << 31:
             return node.text
-        if re.fullmatch(r"\?|-1|None|none|\*|:", node.text):
+        if re.fullmatch(r"\?|-1|None|none", node.text):
             raise ValueError(f"{quoted(node.text)} says no size: give a free dimension a name, like `batch`")
         return super().value(node)
 

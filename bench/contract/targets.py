@@ -23,7 +23,7 @@ from bench.contract.grammar import (
 from bench.contract.limits import Block
 from bench.contract.merge import limits_of, merged
 from bench.contract.model import Limits, Place, Target
-from bench.contract.nodes import compose, read_text
+from bench.contract.nodes import compose, read_file
 from bench.contract.problems import ContractProblems, Problems, meant, quoted
 from bench.contract.tables import Field, Found, Named
 
@@ -55,7 +55,7 @@ def read_site(named: Path | None, contract_folder: Path, problems: Problems) -> 
     if path is None:
         return Site(looked, None, {})
     try:
-        found = TARGETS_FILE.read(compose(read_text(path), str(path)), "targets file", problems)
+        found = TARGETS_FILE.read(compose(read_file(path), str(path)), "targets file", problems)
     except ContractProblems as error:
         problems.extend(error.problems)
         return Site(looked, path, {})
@@ -116,9 +116,7 @@ def _unknown(name: str, site: Site) -> str:
         hint = meant(name, site.targets)
         return f"target {quoted(name)} has no `backend` here, and {site.path} has no such target: {hint}"
     looked = ", ".join(str(path) for path in site.looked)
-    return (
-        f"target {quoted(name)} has no `backend` here, and there is no targets file that has one; looked for {looked}"
-    )
+    return f"target {quoted(name)} has no `backend` here, and there is no targets file; looked for {looked}"
 
 
 def site_targets(named: Path | None) -> tuple[Target, ...]:

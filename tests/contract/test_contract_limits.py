@@ -1,0 +1,175 @@
+"""Limits: units, directions and names are checked; a target's own go before the common ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.contract.contracts import WHOLE, changed, loaded, problem, problems, requirement, scenario
+
+
+def test_limits_are_in_base_units_with_the_metric_s_direction(tmp_path: Path) -> None:
+    target = loaded(tmp_path).targets[1]
+    found = {one.id: (one.limit, one.direction, one.text) for one in target.limits.requirements}
+    assert found == {
+        "single-stream latency p50": (1e6, "at most", "1 ms"),
+        "single-stream latency p99": (5e6, "at most", "at most 5 ms"),
+        "single-stream peak memory": (300 * 2**20, "at most", "<= 300 MiB"),
+        "offline throughput": (1200, "at least", "1200/s"),
+        "cold-start cold start": (2e9, "at most", "2 s"),
+        "cold-start load time": (2e8, "at most", "200 ms"),
+        "accuracy top-1": (0.97, "at least", "97 %"),
+        "accuracy metrics:weighted_error": (0.1, "at most", "at most 0.1"),
+        "agreement max abs difference": (1e-4, "at most", "1e-4"),
+        "agreement label agreement": (1, "at least", "100 %"),
+        "artifact size": (2**20, "at most", "1 MiB"),
+    }
+
+
+def test_a_target_s_own_limits_go_before_the_common_ones_line_by_line(tmp_path: Path) -> None:
+    own, common = loaded(tmp_path).targets
+    assert requirement(own, "single-stream latency p99").limit == 3e6
+    assert requirement(common, "single-stream latency p99").limit == 5e6
+    assert requirement(own, "single-stream latency p50") == requirement(common, "single-stream latency p50")
+    assert (scenario(own, "single-stream").max_queries, scenario(own, "single-stream").max_ns) == (1000, 2_000_000_000)
+    assert (
+        requirement(own, "single-stream latency p99").place.line
+        > requirement(common, "single-stream latency p99").place.line
+    )
+
+
+def test_a_block_s_own_words_say_how_its_scenario_is_run(tmp_path: Path) -> None:
+    text = changed("time: 2 s, processes: 3", "time: 500 ms, min time: 0.1 s, processes: 7, queries: 1_000, batch: 2")
+    target = loaded(tmp_path, text).targets[1]
+    single, offline = scenario(target, "single-stream"), scenario(target, "offline")
+    assert (single.max_ns, single.min_ns, single.processes) == (500_000_000, 100_000_000, 7)
+    assert (single.max_queries, single.batch) == (1000, 2)
+    assert (offline.batch, offline.processes, offline.min_ns, offline.max_ns) == (64, 3, 200_000_000, 2_000_000_000)
+    assert scenario(target, "cold-start").processes == 5
+    best = loaded(tmp_path, changed("batch: 64", "batch: best")).targets[1]
+    assert scenario(best, "offline").batch == 0
+
+
+def test_a_short_time_shortens_the_least_time_with_it(tmp_path: Path) -> None:
+    target = loaded(tmp_path, changed("time: 2 s", "time: 50 ms")).targets[1]
+    assert scenario(target, "single-stream").min_ns == 50_000_000
+
+
+@pytest.mark.parametrize("sign", ["at most", "<=", "≤"])
+def test_a_direction_that_agrees_with_the_metric_may_be_written(tmp_path: Path, sign: str) -> None:
+    target = loaded(tmp_path, changed("latency p50: 1 ms", f"latency p50: {sign} 1 ms")).targets[0]
+    assert requirement(target, "single-stream latency p50").limit == 1e6
+    quoted = changed("throughput: 1200/s", 'throughput: ">= 1200/s"')
+    assert requirement(loaded(tmp_path, quoted).targets[0], "offline throughput").direction == "at least"
+
+
+def test_the_user_s_own_metric_takes_the_direction_it_is_given(tmp_path: Path) -> None:
+    text = changed('"metrics:weighted_error": at most 0.1', "pkg.metrics:score: at least 0.5")
+    found = requirement(loaded(tmp_path, text).targets[0], "accuracy pkg.metrics:score")
+    assert (found.direction, found.limit) == ("at least", 0.5)
+
+
+@pytest.mark.parametrize("name", ["latency p50", "latency p99.9", "latency p99.999", "latency p01", "latency p00.1"])
+def test_any_percentile_with_two_digits_before_the_point_is_a_metric(tmp_path: Path, name: str) -> None:
+    text = changed("{latency p50: 1 ms", f"{{{name}: 1 ms")
+    assert requirement(loaded(tmp_path, text).targets[0], f"single-stream {name}").unit == "ns"
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("p9", "latency p90"),
+        ("latency p9", "latency p90"),
+        ("latency p5", "latency p50"),
+        ("p99", "latency p99"),
+        ("P99", "latency p99"),
+        ("latency_p99", "latency p99"),
+        ("p99 latency", "latency p99"),
+        ("latency p999", "latency p99.9"),
+        ("latency p9999", "latency p99.99"),
+        ("latency p100", "latency p99.9"),
+        ("latency p0", "latency p50"),
+        ("latency p99.9999", "latency p99.999"),
+        ("latency p5.5", "latency p05.5"),
+        ("latency percentile 99", "latency p99"),
+        ("median", "latency p50"),
+        ("mean latency", "latency mean"),
+        ("latnecy mean", "latency mean"),
+        ("Peak Memory", "peak memory"),
+        ("peak_memory", "peak memory"),
+        ("rss", "peak memory"),
+        ("qps", "throughput"),
+        ("batch size", "batch"),
+        ("repeats", "processes"),
+    ],
+)
+def test_a_name_that_is_no_metric_names_the_one_that_was_meant(tmp_path: Path, name: str, right: str) -> None:
+    told = problem(tmp_path, changed("{latency p50: 1 ms", f"{{{name}: 1 ms"))
+    assert told.startswith("28:19: ")
+    assert f"did you mean `{right}`?" in told
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("latency p50: 1 ms", "latency p50: 1", "`latency p50`: `1` has no unit: write a time like `5 ms`"),
+        ("latency p50: 1 ms", "latency p50: 1 mss", "`1 mss`: `mss` is not a unit: did you mean `ms`?"),
+        ("latency p50: 1 ms", "latency p50: 1 MiB", "`MiB` is a unit of size: write a time like `5 ms`"),
+        ("latency p50: 1 ms", "latency p50: .nan", "`.nan` is not a finite number"),
+        ("latency p50: 1 ms", "latency p50: inf ms", "`inf ms` is not a finite number"),
+        ("latency p50: 1 ms", "latency p50: -1 ms", "`-1 ms` is negative"),
+        ("latency p50: 1 ms", "latency p50: 1e999 s", "is too large"),
+        ("latency p50: 1 ms", "latency p50: [1 ms]", "`latency p50` is a list: write a time, like `5 ms`"),
+        ("latency p50: 1 ms", "latency p50:", "`latency p50` has no value: write a time, like `5 ms`"),
+        ("latency p50: 1 ms", "latency p50: at least 1 ms", "less is better here, so `at least` is not its direction: "
+         "write `at most 1 ms`, or `1 ms` alone"),
+        ("1200/s", "at most 1200/s", "more is better here, so `at most` is not its direction"),
+        ("latency p50: 1 ms", "latency p50: < 1 ms", "write `at most …`, or the limit alone"),
+        ("top-1: 97 %", "top-1: 97", "`97` is more than 1: did you mean `97 %`?"),
+        ("top-1: 97 %", "top-k: 97 %", "`top-k` needs its k: did you mean `top-5`?"),
+        ("top-1: 97 %", "accuracy: 97 %", "`accuracy` is no metric of `accuracy`: did you mean `top-1`?"),
+        ("top-1: 97 %", "throughput: 9/s", "not measured in `accuracy`: it belongs into `single-stream` or `offline`"),
+        ("at most 0.1", "0.1", "your own metric needs a direction: write `at most 0.1` or `at least 0.1`"),
+        ("at most 0.1", "at most 10 %", "`%` is a unit of share: write a plain number"),
+        ("max abs difference: 1e-4", "atol: 1e-4", "did you mean `max abs difference`?"),
+        ("batch: 64", "batch: 0", "0 is not a batch size: it is from 1"),
+        ("batch: 64", "batch: bets", "`bets` is not a batch size, like `64`, or `best`"),
+        ("processes: 3", "processes: 0", "0 is not a number of processes: it is from 1 to 100"),
+        ("processes: 3", "processes: 3.5", "`3.5` is not a number of processes"),
+        ("time: 2 s", "time: 2", "`time`: `2` has no unit: write a time like `5 ms`"),
+        ("time: 2 s", "time: 0 s", "`0 s` is out of bounds"),
+        ("time: 2 s", "time: 30 h", "`30 h` is out of bounds"),
+        ("time: 2 s", "min time: 3 s", "`min time` (3 s) is longer than `time` (2 s): write `time: 3 s` or more"),
+        ("{processes: 5, cold start", "{batch: 5, cold start", "`batch` is no metric of `cold-start`"),
+        ("  single-stream: {latency p50", "  single_stream: {latency p50", "did you mean `single-stream`?"),
+        ("  artifact size: 1 MiB", "  latency p99: 1 s", "belongs into a block: write `single-stream: {latency p99"),
+        ("  artifact size: 1 MiB", "  artefact size: 1 MiB", "did you mean `artifact size`?"),
+        ("  artifact size: 1 MiB", "  artifact size: 1", "`artifact size`: `1` has no unit: write a size"),
+        ("top-1: 97 %", "artifact size: 1 MB", "`artifact size` stands in no block: write it directly under `limits`"),
+        ("  offline: {batch: 64, throughput: 1200/s}", "  offline: {batch: 64}", "`offline` asks for nothing: write"),
+        ("  offline: {batch: 64, throughput: 1200/s}", "  offline: 1200/s", "`offline` is one value: write limits"),
+        ("  offline: {batch: 64, throughput: 1200/s}", "  offline:", "`offline` has no value: write limits like"),
+    ],
+)  # fmt: skip
+def test_a_limit_that_is_wrong_says_what_would_be_right(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert message in "\n".join(problems(tmp_path, changed(old, new)))
+
+
+def test_a_common_limit_that_is_wrong_is_told_once_for_all_targets(tmp_path: Path) -> None:
+    assert problem(tmp_path, changed("offline: {batch: 64, throughput: 1200/s}", "offline: {batch: 64}"))
+
+
+def test_targets_that_owe_nothing_are_a_problem(tmp_path: Path) -> None:
+    head, tail = WHOLE.split("limits:\n", 1)
+    text = head + "targets:\n" + tail.split("targets:\n", 1)[1]
+    told = problem(tmp_path, text)
+    assert "`torch-ts` owes nothing: write `limits: {single-stream: {latency p99: 5 ms}}`" in told
+
+
+def test_a_scenario_runs_where_common_and_own_limits_have_its_block(tmp_path: Path) -> None:
+    text = changed("  cold-start: {processes: 5, cold start: 2 s, load time: 200 ms}\n", "")
+    text = changed("latency p99: 3 ms, queries: 1000}", "latency p99: 3 ms}, cold-start: {cold start: 1 s}", text)
+    own, common = loaded(tmp_path, text).targets
+    assert [one.scenario for one in own.limits.scenarios] == ["single-stream", "offline", "cold-start"]
+    assert [one.scenario for one in common.limits.scenarios] == ["single-stream", "offline"]
