@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).parents[2]
-SOON_S = 10.0
+SOON_S = 30.0
 """How long a process may take to vanish: generous, for a machine that does ten other things."""
 
 
