@@ -59,6 +59,19 @@ def companions(path: Path) -> list[Path]:
     return list(_external_files(path, list(_tensors(_parse(path), path))))
 
 
+def contracted_sizes(path: Path) -> tuple[int, ...]:
+    """Sizes that the graph's matrix products with stored weights sum over, in the graph's order, each once."""
+    model = _parse(path)
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    sizes = []
+    for node in model.graph.node:
+        shape = shapes.get(node.input[1], ()) if node.op_type in ("MatMul", "Gemm") and len(node.input) > 1 else ()
+        if len(shape) >= 2:
+            turned = any(one.name == "transB" and one.i for one in node.attribute)
+            sizes.append(int(shape[-1] if turned else shape[-2]))
+    return tuple(dict.fromkeys(sizes))
+
+
 def _parse(path: Path) -> ModelProto:
     """The message; ArtifactError for a file that is none, or holds no graph."""
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]

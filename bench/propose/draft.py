@@ -13,6 +13,8 @@ from bench.errors import ContractError
 
 UNNAMED = re.compile(r".*:\d+|unk__\d+", re.DOTALL)
 """A dimension that no human named, one name a tensor: made up by us, or by tf2onnx."""
+_NUMBERED = re.compile(r"s\d+")
+"""A dimension that torch.export named."""
 _BATCH = re.compile(r"n|b|bs|batch.*|.*_batch|.*batch_?size|num_?samples", re.IGNORECASE)
 _SEQUENCE = re.compile(r"t|l|s|.*(seq|len|time|frame|token|step|sample|width|height|audio).*", re.IGNORECASE)
 _OPTION = re.compile(r"(?P<name>.+)=(?P<value>[1-9]\d{0,8})", re.DOTALL)
@@ -119,7 +121,8 @@ def with_batch(draft: Draft) -> Draft:
         if one.spec.name in draft.state and isinstance(size, str) and UNNAMED.fullmatch(size)
     ]
     taken = {size for one in draft.inputs for size in one.spec.shape}
-    name = "batch" if UNNAMED.fullmatch(batch) and "batch" not in taken else batch
+    odd = bool(UNNAMED.fullmatch(batch) or _NUMBERED.fullmatch(batch))
+    name = "batch" if odd and "batch" not in taken else batch
     tied = {size: name for size in (batch, *ties) if size not in draft.dims}
     return replace(draft.renamed(tied), batch=name)
 

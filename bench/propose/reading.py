@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.artifacts import ArtifactFacts, torch_export, torchscript
+from bench.artifacts import ArtifactFacts, onnx_file, torch_export, torchscript
 from bench.device.adapter import TensorSpec
 from bench.errors import ContractError
 from bench.propose.draft import Draft, InputDraft
+from bench.propose.search import Hints
 from bench.propose.state import recognised
 
 _DIMENSION = re.compile(r"[A-Za-z_][^\x00-\x1f\x7f]{0,190}")
 
+_INPUTS_UNTOLD = {
+    True: "TorchScript tells names, and shapes only as traced; write the dtype, shape and free dimensions of each",
+    False: "the artifact does not tell them; write the name, dtype and shape of each",
+}
+
 
 @dataclass(frozen=True)
 class Reading:
-    """The draft, what has to be filled in by hand, and sizes that dimensions had when the model was exported."""
+    """The draft, what has to be filled in by hand, and what the artifact lets guess."""
 
     draft: Draft
     by_hand: tuple[str, ...] = ()
-    hints: Mapping[str, int] = field(default_factory=dict)
+    hints: Hints = field(default_factory=Hints)
 
 
 def first_draft(kind: str, model: Path, facts: ArtifactFacts) -> Reading:
@@ -31,10 +37,12 @@ def first_draft(kind: str, model: Path, facts: ArtifactFacts) -> Reading:
     inputs, outputs = facts.inputs, facts.outputs
     if inputs is None:
         inputs = _arguments(kind, model)
-        by_hand.append("the artifact does not tell dtypes and shapes of its `inputs`: put each right below")
+        by_hand.append(f"`inputs`: {_INPUTS_UNTOLD[kind == 'torchscript']}")
     if outputs is None:
         outputs = (TensorSpec("output", "float32", ()),)
-        by_hand.append("the artifact does not tell its `outputs`: write the name, dtype and shape of each below")
+        by_hand.append("`outputs`: the artifact does not tell them; write the name, dtype and shape of each")
+    if kind == "safetensors":
+        by_hand.append("`factory`: weights alone cannot run; name your function that builds the module they belong to")
     if not inputs:
         raise ContractError(f"{model}: the model takes no input, so there is nothing to measure it with")
     for spec in (*inputs, *outputs):
@@ -42,8 +50,13 @@ def first_draft(kind: str, model: Path, facts: ArtifactFacts) -> Reading:
     state = {} if by_hand else recognised(inputs, outputs)
     names = _safe_names([*inputs, *outputs])
     draft = Draft(kind, model, facts, tuple(InputDraft(spec) for spec in inputs), tuple(outputs), state=state)
-    hints = torch_export.examples(model) if kind == "torch-export" else {}
-    return Reading(draft.renamed(names), tuple(by_hand), hints)
+    return Reading(draft.renamed(names), tuple(by_hand), _hints(kind, model))
+
+
+def _hints(kind: str, model: Path) -> Hints:
+    exported = torch_export.examples(model) if kind == "torch-export" else {}
+    contracted = onnx_file.contracted_sizes(model) if kind == "onnx" else ()
+    return Hints(exported, contracted)
 
 
 def _arguments(kind: str, model: Path) -> tuple[TensorSpec, ...]:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+import numpy as np
+
+from bench.device.library import resolve_shape
 from bench.propose.draft import Draft, InputDraft
+from bench.propose.trial import tensor_job
 from bench.results import Failure
 
 MAX_TRIES = 40
 MAX_S = 60.0
+MAX_SAMPLE_BYTES = 64 << 20
+"""A sample larger than this is not tried: an odd number as a size of several dimensions would fill memory."""
+MAX_CONTRACTED = 6
 LARGEST_SUGGESTED = 1 << 20
-_NUMBER = re.compile(r"(?<![\w.])\d{1,7}(?![\w.])")
+_NUMBER = re.compile(r"(?<![\w.:-])\d{1,7}(?![\w.])")
 _LENGTH = re.compile(r".*(seq|len|token|word).*", re.IGNORECASE)
 _RATE = re.compile(r"sr|rate|.*(sample|sampling)_?rate|fs", re.IGNORECASE)
 _MASK = re.compile(r".*mask.*", re.IGNORECASE)
@@ -26,6 +34,14 @@ HIGHEST = (255, 127, 100, 10, 1, 0)
 """Highest values tried for integer tensors, whose values are often indices into a table."""
 SCALARS = (1, 0, 16, 8, 64, 100, 16000, 8000)
 RATES = (16000, 8000, 44100, 48000, 22050, 1)
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What the artifact lets guess: sizes that dimensions had when it was exported, and sizes that its weights want."""
+
+    exported: Mapping[str, int] = field(default_factory=dict)
+    contracted: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,13 +62,13 @@ class Found:
     failure: Failure | None = None
 
 
-def variables_of(draft: Draft, hints: Mapping[str, int]) -> tuple[Variable, ...]:
+def variables_of(draft: Draft, hints: Hints) -> tuple[Variable, ...]:
     """What is not known yet; the most likely candidates first."""
     found = [_dimension(draft, name, hints) for name in draft.free if name not in draft.dims]
     return (*found, *(_values(one) for one in draft.fed if draft.samples is None and _is_open(one)))
 
 
-def _dimension(draft: Draft, name: str, hints: Mapping[str, int]) -> Variable:
+def _dimension(draft: Draft, name: str, hints: Hints) -> Variable:
     tensor, axis = next(
         (one.spec, axis) for one in draft.inputs for axis, size in enumerate(one.spec.shape) if size == name
     )
@@ -64,8 +80,10 @@ def _dimension(draft: Draft, name: str, hints: Mapping[str, int]) -> Variable:
         likely = TOKENS
     else:
         likely = SIGNAL
-    hinted = (hints[name],) if name in hints else ()
-    return Variable(name, name, tuple(dict.fromkeys((*hinted, *likely))))
+    exported = [hints.exported[name]] if name in hints.exported else []
+    wanted = hints.contracted[:MAX_CONTRACTED] if axis == len(tensor.shape) - 1 and axis > 0 else ()
+    first, *rest = (*exported, *likely)
+    return Variable(name, name, tuple(dict.fromkeys((first, *wanted, *rest))))
 
 
 def _is_open(one: InputDraft) -> bool:
@@ -96,7 +114,7 @@ def applied(draft: Draft, variables: Sequence[Variable], values: Sequence[int]) 
 
 def search(
     draft: Draft,
-    hints: Mapping[str, int],
+    hints: Hints,
     try_out: Callable[[Draft], Failure | None],
     max_tries: int = MAX_TRIES,
     now: Callable[[], float] = time.monotonic,
@@ -112,6 +130,8 @@ def search(
     said: Failure | None = None
     for values in order:
         candidate = applied(draft, variables, values)
+        if tries and sample_bytes(candidate) > MAX_SAMPLE_BYTES:
+            continue
         tries += 1
         failure = try_out(candidate)
         if failure is None:
@@ -121,6 +141,14 @@ def search(
             break
         order.suggest(failure.message, values)
     return Found(first, tries, said)
+
+
+def sample_bytes(draft: Draft) -> int:
+    """Bytes of the inputs of one sample."""
+    return sum(
+        math.prod(resolve_shape(tensor_job(one), draft.dims, draft.batch)) * np.dtype(one.spec.dtype).itemsize
+        for one in draft.fed
+    )
 
 
 def mendable(failure: Failure) -> bool:
@@ -144,21 +172,21 @@ class _Order:
         self._numbers: set[int] = set()
 
     def __iter__(self) -> Iterator[tuple[int, ...]]:
+        """What is planned and what is suggested in turn, so that misleading numbers cannot take all tries."""
         for values in self._planned():
-            while self._suggested:
-                yield from self._fresh(self._suggested.pop(0))
             yield from self._fresh(values)
+            if self._suggested:
+                yield from self._fresh(self._suggested.pop(0))
         while self._suggested:
             yield from self._fresh(self._suggested.pop(0))
 
     def suggest(self, message: str, values: tuple[int, ...]) -> None:
         """Take numbers in a complaint (``{1,8} by {640,10}``) for sizes that may be wanted."""
-        dimensions = [index for index, one in enumerate(self._variables) if one.dimension is not None]
         for number in dict.fromkeys(int(found) for found in _NUMBER.findall(message)):
             if number in self._numbers or number in values or not 1 < number <= LARGEST_SUGGESTED:
                 continue
             self._numbers.add(number)
-            self._suggested += [_with(values, [index], number) for index in dimensions]
+            self._suggested += [_with(values, [index], number) for index in range(len(values))]
 
     def _fresh(self, values: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
         if values not in self._seen:
@@ -166,15 +194,17 @@ class _Order:
             yield values
 
     def _planned(self) -> Iterator[tuple[int, ...]]:
-        """All first choices; all dimensions alike; one variable after the other; every combination."""
+        """All first choices; all dimensions alike; one variable changed, in turn; every combination."""
         first = tuple(one.candidates[0] for one in self._variables)
         yield first
         dimensions = [index for index, one in enumerate(self._variables) if one.dimension is not None]
         alike = dict.fromkeys(size for index in dimensions for size in self._variables[index].candidates)
         if len(dimensions) > 1:
             yield from (_with(first, dimensions, size) for size in alike)
-        for index, one in enumerate(self._variables):
-            yield from (_with(first, [index], value) for value in one.candidates)
+        for rank in range(max(map(len, (one.candidates for one in self._variables)), default=0)):
+            for index, one in enumerate(self._variables):
+                if rank < len(one.candidates):
+                    yield _with(first, [index], one.candidates[rank])
         yield from itertools.product(*(one.candidates for one in self._variables))
 
 

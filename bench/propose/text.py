@@ -61,6 +61,8 @@ def _model(page: Page) -> Iterator[str]:
     yield "model:"
     yield f"  name: {_word(page.draft.path.stem)}"
     yield _said('  version: "1"', "TO DO: yours")
+    if page.draft.kind == "safetensors":
+        yield _said("  factory: my_model:build", "TO DO: `module:function` of yours; it runs only with --allow-code")
     producer = (facts.producer or "").lower()
     if producer and producer not in CONVERTERS:
         yield _said(f"  framework: {_word(FRAMEWORKS.get(producer, producer))}", "told from what wrote the artifact")

@@ -111,6 +111,7 @@ def job_of(draft: Draft, backend: str, scenario: str = "single-stream", **more: 
 
 
 def tensor_job(one: InputDraft) -> TensorJob:
+    """An input on the wire."""
     return TensorJob(one.spec.name, one.spec.dtype, list(one.spec.shape), one.low, one.high)
 
 
@@ -128,40 +129,49 @@ def run(job: Job, deadline_s: float = DEADLINE_S) -> Heard:
 
 
 def starts(draft: Draft, backend: str) -> Failure | None:
-    """Why the model does not answer a first query, or None: it does."""
-    return run(job_of(draft, backend, only_start=True)).failure
+    """Why the model does not answer a first query of one sample, or None: it does."""
+    return _run_with(_arrays(draft, 1, SEED), draft, backend, only_start=True).failure
 
 
 def outputs_of(draft: Draft, backend: str, batch: int, seed: int) -> Heard:
     """The answers to two queries of ``batch`` samples, with what comes out and how it is shaped."""
+    arrays = _arrays(draft, 2 * batch, seed)
+    return _run_with(arrays, draft, backend, only_start=True, collect_outputs=True, batch=batch)
+
+
+def _run_with(arrays: Mapping[str, Any], draft: Draft, backend: str, **more: Any) -> Heard:
+    """Run with these few samples: drawing or reading all of them would take longer than the model does."""
     with tempfile.TemporaryDirectory(prefix="benchpact-") as folder:
         samples = Path(folder) / "samples.npz"
-        np.savez(samples, allow_pickle=False, **_arrays(draft, batch, seed))
-        return run(job_of(draft, backend, only_start=True, collect_outputs=True, batch=batch, samples=str(samples)))
+        np.savez(samples, allow_pickle=False, **arrays)
+        return run(job_of(draft, backend, samples=str(samples), **more))
 
 
-def _arrays(draft: Draft, batch: int, seed: int) -> dict[str, Any]:
-    """Arrays for two queries: the first of the user's samples, or drawn from the ranges."""
+def _arrays(draft: Draft, samples: int, seed: int) -> dict[str, Any]:
+    """Arrays of a few samples: the first of the user's, or drawn from the ranges."""
     if draft.samples is not None:
-        return {name: array[: 2 * batch] for name, array in _rows(draft, read_npz(draft.samples, MAX_SAMPLES_BYTES))}
+        arrays = read_npz(draft.samples, MAX_SAMPLES_BYTES)
+        return {one.spec.name: _first(arrays[one.spec.name], one, draft, samples) for one in draft.fed}
     rng = np.random.default_rng(seed)
-    arrays = {}
+    drawn = {}
     for one in draft.fed:
         job = tensor_job(one)
         shape = resolve_shape(job, draft.dims, draft.batch)
         batched = draft.batch is not None and bool(shape) and one.spec.shape[0] == draft.batch
-        arrays[one.spec.name] = draw(rng, job, (2 * batch, *shape[1:]) if batched else shape)
-    return arrays
+        stacked = draft.batch is None and bool(shape)
+        drawn[one.spec.name] = draw(
+            rng, job, (samples, *shape[1:]) if batched else (samples, *shape) if stacked else shape
+        )
+    return drawn
 
 
-def _rows(draft: Draft, arrays: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """The user's arrays of the inputs; one without a sample axis gets none cut off."""
-    found = []
-    for one in draft.fed:
-        array, rank = arrays[one.spec.name], len(one.spec.shape)
-        whole = array.ndim == rank and (rank == 0 or one.spec.shape[0] != draft.batch)
-        found.append((one.spec.name, array[np.newaxis].repeat(2, 0) if whole and rank else array))
-    return found
+def _first(array: Any, one: InputDraft, draft: Draft, samples: int) -> Any:
+    """The first samples of an array, whichever way it holds them."""
+    rank = len(one.spec.shape)
+    if array.ndim > rank or (rank and one.spec.shape[0] == draft.batch):
+        return array[:samples]
+    fixed = one.spec.shape[0] if rank else None
+    return array[: samples * fixed] if isinstance(fixed, int) else array
 
 
 def specs_seen(specs: tuple[TensorSpec, ...], draft: Draft, one: Heard, two: Heard | None) -> tuple[TensorSpec, ...]:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from bench.errors import ContractError
 from bench.propose import trial
-from bench.propose.draft import Draft, with_batch, without_batch
-from bench.propose.search import MAX_TRIES, applied, mendable, search, variables_of
+from bench.propose.draft import UNNAMED, Draft, with_batch, without_batch
+from bench.propose.search import MAX_TRIES, Hints, applied, mendable, search, variables_of
 from bench.results import Failure
 
 FEW_TRIES = 8
 
 
-def guessed(draft: Draft, hints: Mapping[str, int]) -> Draft:
-    """The most likely sizes and values, untried."""
+def guessed(draft: Draft, hints: Hints) -> Draft:
+    """The most likely sizes and values, untried; an output's unnamed first dimension is taken for the batch."""
     draft = with_batch(draft)
     variables = variables_of(draft, hints)
-    return applied(draft, variables, [one.candidates[0] for one in variables])
+    draft = applied(draft, variables, [one.candidates[0] for one in variables])
+    if draft.batch is None:
+        return draft
+    firsts = [spec.shape[0] for spec in draft.outputs if spec.shape]
+    names = {size: draft.batch for size in firsts if isinstance(size, str) and UNNAMED.fullmatch(size)}
+    return draft.renamed(names)
 
 
-def tried(draft: Draft, backend: str, hints: Mapping[str, int]) -> tuple[Draft, str]:
+def tried(draft: Draft, backend: str, hints: Hints) -> tuple[Draft, str]:
     """A draft that the model accepts; where the model as a whole is refused, a guess and the refusal.
 
     Raises ContractError, which names the dimensions to give, where sizes are what it fails by.

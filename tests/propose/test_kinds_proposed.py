@@ -1,0 +1,102 @@
+"""``init`` for every kind of artifact: the demo model in each, and what has to be filled in by hand."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bench.artifacts import kind_of
+from bench.contract.check import check
+from bench.contract.load import load
+from bench.contract.model import Contract
+from bench.propose import propose
+from tests.propose import onnx_models as models
+
+DIGITS = Path(__file__).parents[2] / "configs" / "digits"
+
+
+def written(folder: Path, name: str, measure: bool = False) -> tuple[Contract, str]:
+    """The contract proposed for a file in the folder, loaded, without anything wrong in it, and its text."""
+    text = propose(folder / name, measure=measure)
+    (folder / "contract.yaml").write_text(text)
+    contract = load(folder / "contract.yaml")
+    assert [str(problem) for problem in check(contract).problems] == []
+    return contract, text
+
+
+@pytest.mark.parametrize("name", ["digits.onnx", "digits.pt2", "digits.xml"])
+def test_an_artifact_that_tells_its_tensors_gives_a_whole_contract(tmp_path: Path, name: str) -> None:
+    for file in DIGITS.glob("digits.*"):
+        shutil.copy(file, tmp_path)
+    contract, text = written(tmp_path, name)
+    assert (contract.batch_dim, dict(contract.dims), contract.parameters) == ("batch", {}, 9930)
+    assert [one.spec.shape for one in contract.inputs] == [("batch", 1, 8, 8)]
+    assert [(one.dtype, one.shape) for one in contract.outputs] == [("float32", ("batch", 10))]
+    assert [artifact.kind for artifact in contract.artifacts] == [kind_of(tmp_path / name)]
+    assert [len(artifact.companions) for artifact in contract.artifacts] == [int(name == "digits.xml")]
+    assert "`outputs`:" not in text
+
+
+def test_a_torchscript_archive_gives_names_and_says_what_is_missing(tmp_path: Path) -> None:
+    shutil.copy(DIGITS / "digits.ts.pt", tmp_path)
+    contract, text = written(tmp_path, "digits.ts.pt")
+    assert contract.parameters == 9930
+    assert len(contract.inputs) == 1
+    assert "# TO DO: `inputs`: TorchScript tells names" in text
+    assert "# TO DO: `outputs`: the artifact does not tell them" in text
+    assert "limits could not be proposed" in text
+
+
+def test_a_state_alone_asks_for_the_code_that_builds_its_module(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"w": torch.ones(3, 4)}, tmp_path / "m.safetensors")
+    (tmp_path / "my_model.py").write_text("def build():\n    raise AssertionError('nothing here runs it')\n")
+    _, text = written(tmp_path, "m.safetensors")
+    assert "# TO DO: `factory`: weights alone cannot run" in text
+    assert "  parameters: 12 " in text
+
+
+def test_external_weights_are_named_beside_the_model(tmp_path: Path) -> None:
+    import onnx
+
+    source = onnx.load(str(models.dense(tmp_path / "inner.onnx", 64, ["batch", 64])))
+    onnx.save_model(source, str(tmp_path / "m.onnx"), save_as_external_data=True, location="w.bin", size_threshold=0)
+    contract, _ = written(tmp_path, "m.onnx")
+    assert [path.name for path, _ in contract.artifacts[0].companions] == ["w.bin"]
+
+
+def test_limits_are_proposed_from_a_measurement_with_headroom(tmp_path: Path) -> None:
+    model = models.average(tmp_path / "m.onnx", {"x": ["batch", 8]}, ["batch"])
+    contract, text = written(tmp_path, model.name, measure=True)
+    wanted = {one.id for one in contract.targets[0].limits.requirements}
+    assert wanted == {
+        "single-stream latency p50",
+        "single-stream latency p99",
+        "single-stream peak memory",
+        "offline throughput",
+        "cold-start cold start",
+        "cold-start load time",
+        "artifact size",
+    }
+    assert text.count("proposed: measured") == 6
+
+
+def test_a_dtype_that_no_contract_can_hold_is_named(tmp_path: Path) -> None:
+    from onnx import TensorProto
+
+    from bench.errors import ContractError
+
+    model = models.save(
+        tmp_path / "m.onnx",
+        [("Identity", ["x"], ["y"], {})],
+        {"x": (TensorProto.STRING, ["batch"])},
+        {"y": (TensorProto.STRING, ["batch"])},
+        {"unused": np.ones(1, np.float32)},
+    )
+    with pytest.raises(ContractError, match="`x` is string, which cannot be measured"):
+        propose(model)

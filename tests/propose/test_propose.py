@@ -1,0 +1,267 @@
+"""``init`` on awkward models, really run: sizes that are accepted, ranges, state, precision, batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from bench.contract.check import check
+from bench.contract.load import load
+from bench.contract.model import Contract
+from bench.errors import ContractError
+from bench.propose import propose, trial
+from tests.propose import onnx_models as models
+from tests.propose.onnx_models import FLOAT, INT64
+
+
+def proposed(model: Path, **options: Any) -> Contract:
+    """The contract that is proposed, loaded and checked: it is clean as it stands."""
+    told: dict[str, Any] = {"measure": False} | options
+    path = model.parent / "contract.yaml"
+    path.write_text(propose(model, **told))
+    contract = load(path)
+    found = check(contract)
+    assert [str(problem) for problem in (*found.problems, *found.missing)] == []
+    return contract
+
+
+def shape(contract: Contract, name: str) -> list[Any]:
+    return next(list(one.spec.shape) for one in contract.inputs if one.spec.name == name)
+
+
+def test_a_size_that_only_one_value_fits_is_found_from_the_weights(tmp_path: Path) -> None:
+    contract = proposed(models.dense(tmp_path / "m.onnx", 677))
+    assert shape(contract, "x") == ["batch", "x:1"]
+    assert (dict(contract.dims), contract.batch_dim) == ({"x:1": 677}, "batch")
+
+
+def test_two_sizes_are_found_together(tmp_path: Path) -> None:
+    nodes: list[Any] = [("Reshape", ["x", "to"], ["flat"], {}), ("MatMul", ["flat", "w"], ["y"], {})]
+    model = models.save(
+        tmp_path / "m.onnx",
+        nodes,
+        {"x": (FLOAT, ["N", 3, "height", "width"])},
+        {"y": (FLOAT, ["N", 2])},
+        {"to": np.array([-1, 3 * 64 * 64]), "w": np.ones((3 * 64 * 64, 2), np.float32)},
+    )
+    contract = proposed(model)
+    assert (contract.batch_dim, contract.dims["height"] * contract.dims["width"]) == ("N", 64 * 64)
+
+
+def test_a_size_that_is_given_is_taken(tmp_path: Path) -> None:
+    model = models.average(tmp_path / "m.onnx", {"x": ["batch", 3, "height", "width"]}, ["batch"])
+    contract = proposed(model, dims=["height=48", "x:3=96"])
+    assert dict(contract.dims) == {"height": 48, "width": 96}
+
+
+def test_an_image_gets_the_size_of_an_image(tmp_path: Path) -> None:
+    contract = proposed(models.average(tmp_path / "m.onnx", {"x": ["batch", 3, "height", "width"]}, ["batch"]))
+    assert dict(contract.dims) == {"height": 224, "width": 224}
+
+
+def test_one_name_in_two_inputs_gets_one_value(tmp_path: Path) -> None:
+    model = models.average(tmp_path / "m.onnx", {"a": ["batch", "size"], "b": ["batch", "size"]}, ["batch"])
+    contract = proposed(model)
+    assert list(contract.dims) == ["size"]
+    assert shape(contract, "a") == shape(contract, "b") == ["batch", "size"]
+
+
+def test_unnamed_first_axes_of_two_inputs_are_one_batch(tmp_path: Path) -> None:
+    contract = proposed(models.average(tmp_path / "m.onnx", {"a": [None, 4], "b": [None, 4]}, [None]))
+    assert contract.batch_dim == "batch"
+    assert shape(contract, "a") == shape(contract, "b") == ["batch", 4]
+    assert contract.outputs[0].shape == ("batch",)
+
+
+def test_a_batch_that_the_model_does_not_take_is_fixed_at_one(tmp_path: Path) -> None:
+    nodes: list[Any] = [("Reshape", ["x", "to"], ["y"], {})]
+    model = models.save(
+        tmp_path / "m.onnx", nodes, {"x": (FLOAT, ["batch", 4])}, {"y": (FLOAT, [4])}, {"to": np.array([4])}
+    )
+    contract = proposed(model)
+    assert contract.batch_dim is None
+    assert shape(contract, "x") == [1, 4]
+
+
+def test_a_sequence_on_the_first_axis_is_no_batch(tmp_path: Path) -> None:
+    contract = proposed(models.average(tmp_path / "m.onnx", {"x": ["sequence_length", 4]}, ["sequence_length"]))
+    assert contract.batch_dim is None
+    assert contract.dims["sequence_length"] > 1
+
+
+def test_token_ids_get_the_range_that_the_table_has_and_a_mask_gets_ones(tmp_path: Path) -> None:
+    contract = proposed(models.lookup(tmp_path / "m.onnx", 30))
+    ranges = {one.spec.name: (one.low, one.high) for one in contract.inputs}
+    assert ranges == {"ids": (0, 29), "attention_mask": (1, 1)}
+
+
+def test_an_integer_scalar_gets_a_value_that_the_model_accepts(tmp_path: Path) -> None:
+    nodes: list[Any] = [("Gather", ["table", "which"], ["row"], {}), ("Mul", ["x", "row"], ["y"], {})]
+    model = models.save(
+        tmp_path / "m.onnx",
+        nodes,
+        {"x": (FLOAT, ["batch", 4]), "which": (INT64, [])},
+        {"y": (FLOAT, ["batch", 4])},
+        {"table": np.ones((1, 4), np.float32)},
+    )
+    contract = proposed(model)
+    assert [(one.low, one.high) for one in contract.inputs if one.spec.name == "which"] == [(0, 0)]
+
+
+def test_state_is_recognised_by_its_names_and_said_to_be_a_guess(tmp_path: Path) -> None:
+    contract = proposed(models.recurrent(tmp_path / "m.onnx"))
+    assert (dict(contract.state), contract.batch_dim) == ({"h": "hn"}, "batch")
+    assert {spec.name: spec.shape for spec in contract.outputs}["hn"] == ("batch", 8)
+    assert "A guess by their names" in (tmp_path / "contract.yaml").read_text()
+
+
+def test_state_that_does_not_fit_itself_is_let_go(tmp_path: Path) -> None:
+    nodes: list[Any] = [("Concat", ["cache_in", "x"], ["cache_out"], {"axis": 1})]
+    model = models.save(
+        tmp_path / "m.onnx",
+        nodes,
+        {"x": (FLOAT, ["batch", 2]), "cache_in": (FLOAT, ["batch", 3])},
+        {"cache_out": (FLOAT, ["batch", None])},
+    )
+    contract = proposed(model)
+    assert dict(contract.state) == {}
+    assert contract.outputs[0].shape == ("batch", 5)
+
+
+def test_the_precision_is_the_models_own(tmp_path: Path) -> None:
+    contract = proposed(models.dense(tmp_path / "m.onnx", 8, ["batch", 8], models.FLOAT16))
+    assert contract.targets[0].precision == "fp16"
+
+
+def test_where_no_size_is_accepted_the_dimension_to_give_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.propose.trying.MAX_TRIES", 4)
+    monkeypatch.setattr("bench.propose.trying.FEW_TRIES", 1)
+    nodes: list[Any] = [("Concat", ["x", "y"], ["xy"], {"axis": 1}), ("MatMul", ["xy", "w"], ["z"], {})]
+    model = models.save(
+        tmp_path / "m.onnx",
+        nodes,
+        {"x": (FLOAT, ["batch", "left"]), "y": (FLOAT, ["batch", "right"])},
+        {"z": (FLOAT, ["batch", 1])},
+        {"w": np.ones((7919, 1), np.float32)},
+    )
+    with pytest.raises(ContractError, match=r"m\.onnx: .*give --dim left=VALUE --dim right=VALUE \(onnxruntime said"):
+        propose(model)
+    with pytest.raises(ContractError, match=r"give --dim right=VALUE \("):
+        propose(model, dims=["left=19"])
+    assert dict(proposed(model, dims=["left=19", "right=7900"]).dims) == {"left": 19, "right": 7900}
+
+
+@pytest.mark.parametrize(
+    ("option", "because"),
+    [
+        ("height", "write NAME=VALUE"),
+        ("height=", "write NAME=VALUE"),
+        ("height=0", "write NAME=VALUE"),
+        ("height=-3", "write NAME=VALUE"),
+        ("height=1e9999", "write NAME=VALUE"),
+        ("heigth=640", "no free dimension `heigth`; it has `batch`, `height`"),
+        ("x:1=3", "no free dimension `x:1`"),
+        ("x:9=3", "no free dimension `x:9`"),
+    ],
+)
+def test_a_wrong_size_option_is_one_clear_error(tmp_path: Path, option: str, because: str) -> None:
+    model = models.average(tmp_path / "m.onnx", {"x": ["batch", 3, "height"]}, ["batch"])
+    with pytest.raises(ContractError, match=because) as caught:
+        propose(model, dims=[option])
+    assert str(caught.value).startswith(f"--dim {option}: ")
+
+
+def test_samples_tell_the_sizes_and_are_named_in_the_contract(tmp_path: Path) -> None:
+    model = models.average(tmp_path / "m.onnx", {"x": ["batch", 3, "height", "width"]}, ["batch"])
+    np.savez(tmp_path / "val.npz", x=np.zeros((5, 3, 20, 30), np.float32))
+    contract = proposed(model, samples=tmp_path / "val.npz")
+    assert (dict(contract.dims), contract.batch_dim) == ({"height": 20, "width": 30}, "batch")
+    assert contract.validation.samples == tmp_path / "val.npz"
+
+
+def test_samples_of_a_model_without_a_batch_and_with_a_scalar_are_tried_too(tmp_path: Path) -> None:
+    nodes: list[Any] = [("Mul", ["x", "scale"], ["y"], {})]
+    model = models.save(
+        tmp_path / "m.onnx", nodes, {"x": (FLOAT, [1, 4]), "scale": (FLOAT, [])}, {"y": (FLOAT, [1, 4])}
+    )
+    np.savez(tmp_path / "val.npz", x=np.ones((6, 1, 4), np.float32), scale=np.float32(2))
+    assert proposed(model, samples=tmp_path / "val.npz").batch_dim is None
+
+
+@pytest.mark.parametrize(
+    ("arrays", "because"),
+    [
+        ({"y": np.zeros((5, 3), np.float32)}, "has no array `x`, which the model takes; its arrays are `y`"),
+        ({"x": np.zeros((5, 3))}, "array `x` is float64, and the model takes float32"),
+        ({"x": np.zeros(5, np.float32)}, "the model takes samples of 2 dimensions"),
+        ({"x": np.zeros((5, 4), np.float32)}, r"has shape \(5, 4\), and the model takes"),
+    ],
+)
+def test_samples_of_another_model_are_one_clear_error(tmp_path: Path, arrays: dict[str, Any], because: str) -> None:
+    model = models.average(tmp_path / "m.onnx", {"x": ["batch", 3]}, ["batch"])
+    np.savez(tmp_path / "val.npz", **arrays)
+    with pytest.raises(ContractError, match=because) as caught:
+        propose(model, samples=tmp_path / "val.npz")
+    assert str(caught.value).startswith(str(tmp_path / "val.npz"))
+
+
+def test_files_outside_the_contracts_folder_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    model = models.average(tmp_path / "m.onnx", {"x": ["batch", 3]}, ["batch"])
+    with pytest.raises(ContractError, match=f"write it beside the file, with -o {tmp_path}/contract.yaml"):
+        propose(model, folder=tmp_path / "inner")
+
+
+def test_what_is_no_model_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(b"hello")
+    for name in ("m.onnx", "missing.onnx", "m.txt"):
+        with pytest.raises(ContractError, match=f"{tmp_path}/{name}: "):
+            propose(tmp_path / name)
+
+
+def test_names_that_yaml_would_read_as_something_else_are_quoted(tmp_path: Path) -> None:
+    names = ["true", "a: b # c", 'say "x"', "1.5", "größe", "- x", "[0]"]
+    nodes: list[Any] = [("Sum", names, ["no"], {})]
+    model = models.save(
+        tmp_path / "model {x}: #1.onnx",
+        nodes,
+        {name: (FLOAT, ["null", 3]) for name in names},
+        {"no": (FLOAT, ["null", 3])},
+    )
+    contract = proposed(model)
+    assert [one.spec.name for one in contract.inputs] == names
+    assert contract.outputs[0].shape == ("null", 3)
+    assert contract.name == "model {x}: #1"
+
+
+def test_without_a_backend_the_contract_is_still_written_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = models.average(tmp_path / "m.onnx", {"x": ["batch", "length"]}, ["batch"])
+    monkeypatch.setattr("bench.propose.backend_for", lambda kind: ("", f"nothing installed takes {kind}"))
+    text = propose(model)
+    assert "# TO DO: nothing was tried out, because no backend here runs it (nothing installed takes onnx)" in text
+    assert "limits could not be proposed" in text
+    (tmp_path / "contract.yaml").write_text(text)
+    assert load(tmp_path / "contract.yaml").batch_dim == "batch"
+
+
+def test_a_model_that_its_backend_refuses_is_still_described(tmp_path: Path) -> None:
+    nodes: list[Any] = [("NoSuchOperator", ["x"], ["y"], {})]
+    model = models.save(tmp_path / "m.onnx", nodes, {"x": (FLOAT, ["batch", 3])}, {"y": (FLOAT, ["batch", 3])})
+    text = propose(model)
+    assert "# TO DO: onnxruntime does not run it: onnxruntime does not take m.onnx" in text
+    assert yaml.safe_load(text)["inputs"]["x"]["shape"] == ["batch", 3]
+
+
+def test_the_backend_that_likes_the_artifact_best_is_taken() -> None:
+    assert trial.backend_for("onnx") == ("onnxruntime", "")
+    name, reason = trial.backend_for("no-such-kind")
+    assert name == ""
+    assert reason
