@@ -254,12 +254,20 @@ def list_backends() -> int:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
     from bench.report.text import clean
 
-    cells = [list(head), *([clean(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    for row in cells:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    console = Console(width=shutil.get_terminal_size((100, 24)).columns, no_color="NO_COLOR" in os.environ)
+    table = RichTable(box=None, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
+    for name in head[:-1]:
+        table.add_column(name, overflow="fold")
+    table.add_column(head[-1], overflow="fold", ratio=1)
+    for row in rows:
+        table.add_row(*(Text(clean(cell)) for cell in row))
+    console.print(table)
 
 
 def _writable(path: Path) -> None:

@@ -17,9 +17,8 @@ import pytest
 
 from tests.run.backends_on_path import offer
 
-FAULTY = {
-    name: f"tests.reliability.faulty:{name}" for name in ("SegfaultInRun", "HangsInRun", "RaisesLater", "SaysNan")
-}
+FAULTY = {name: f"tests.reliability.faulty:{name}" for name in ("SegfaultInRun", "HangsInRun")}
+FAULTY["FailsLate"] = "tests.run.late:FailsLate"
 
 CONTRACT = """\
 benchpact: 1
@@ -122,11 +121,13 @@ def test_a_missed_limit_wins_over_a_target_that_could_not_be_measured(place: Pla
 
 
 def test_a_query_that_fails_late_keeps_the_timings_before_it(place: Place) -> None:
-    place.write({"late": "RaisesLater"})
+    place.write({"late": "{backend: FailsLate, limits: {single-stream: {time: 9 s, min time: 9 s, processes: 1}}}"})
     assert place.run().returncode == 3
     case = json.loads((place.only_run() / "cases" / "late.single-stream.json").read_text())
     first = case["process_runs"][0]
-    assert first["failure"]["phase"] == "measure" and first["timings_count"] > 0
+    assert first["failure"]["phase"] == "measure"
+    assert first["failure"]["message"] == "that was one query too many"
+    assert first["timings_count"] == len(np.load(place.only_run() / "cases" / Path(first["timings"]).name)) > 0
 
 
 def test_wrong_input_exits_with_2_and_leaves_no_results(place: Place) -> None:

@@ -1,0 +1,84 @@
+"""Every command that the README and the docs show is run, in the order it stands there, and ends as they say.
+
+A command is a line that begins with ``$ `` in a ``console`` block; ``# exits with 1`` after it says which
+exit code is meant where it is not 0. Each page is run in a copy of the project's tracked files.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.fresh import ROOT, fresh_copy
+
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")])
+TRIED_ELSEWHERE = {
+    "git clone": "the fresh copy in tests/docs/test_fresh_clone.py stands for it",
+    "cd benchpact": "the fresh copy in tests/docs/test_fresh_clone.py stands for it",
+    "make run": "tests/docs/test_fresh_clone.py",
+    "make test": "it is what runs this",
+    "make bench": "it takes minutes and needs a quiet machine; tests/speed/test_speed.py runs its parts",
+}
+BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"#\s*exits with (\d+)")
+
+
+def commands(page: str) -> list[tuple[str, int]]:
+    """Each command of a page with the exit code it promises."""
+    found = []
+    for block in BLOCK.findall((ROOT / page).read_text(encoding="utf-8")):
+        for line in re.findall(r"^\$ (.*)$", block.replace("\\\n", " "), re.MULTILINE):
+            code = CODE.search(line)
+            found.append((line, int(code[1]) if code else 0))
+    return found
+
+
+def is_tried_elsewhere(command: str) -> bool:
+    return any(command == known or command.startswith(known + " ") for known in TRIED_ELSEWHERE)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The project's files as a newcomer has them, with the environment of this very test run."""
+    folder = fresh_copy(tmp_path / "benchpact")
+    (folder / ".venv").symlink_to(sys.prefix)
+    return folder
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
+def test_every_command_of_the_page_ends_as_it_says(page: str, copy: Path) -> None:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "NO_COLOR": "1"}
+    for command, code in commands(page):
+        if is_tried_elsewhere(command):
+            continue
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=copy, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == code, f"{page}: $ {command}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+
+
+def test_the_readme_shows_commands() -> None:
+    assert len(commands("README.md")) >= 6
+
+
+def test_commands_stand_only_where_they_are_run() -> None:
+    for page in PAGES:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        outside = BLOCK.sub("", text)
+        assert not re.findall(r"^\s*\$ (?:benchpact|make|pip)\b.*$", outside, re.MULTILINE), page
+        if page != "docs/add-a-backend.md":  # executed block by block by tests/configs/test_add_a_backend.py
+            assert not re.findall(r"^```(?:sh|bash|shell)$", outside, re.MULTILINE), page
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", (ROOT / page).read_text(encoding="utf-8")):
+            assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
