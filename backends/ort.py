@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Tup
 import numpy as np
 
 from backends import onnx_weights, options, precision, staging
+from backends.matching import Found, match_inputs, match_outputs
 from bench.device.adapter import (
     AdapterError,
     Arrays,
@@ -18,7 +19,6 @@ from bench.device.adapter import (
     ModelRejected,
     Query,
     Settings,
-    TensorSpec,
     choose_artifact,
 )
 
@@ -211,8 +211,8 @@ class OnnxRuntimeAdapter:
         got = native.get_providers()
         if got[:1] != [provider]:
             raise DeviceUnavailable("asked for %s, but the session got %s" % (provider, ", ".join(got) or "nothing"))
-        _match(model.inputs, native.get_inputs(), "input", every=True)
-        _match(model.outputs, native.get_outputs(), "output", every=False)
+        match_inputs(model.inputs, _found(native.get_inputs()))
+        match_outputs(model.outputs, _found(native.get_outputs()))
         weights = onnx_weights.weight_dtypes(path)
         facts["precision"] = _precision(settings.precision, weights, model)
         facts.update(device=settings.device, artifact=kind, residency="host", providers=got, weights=weights)
@@ -264,28 +264,12 @@ def _configure(ort: Any, settings: Settings) -> Tuple[Any, Dict[str, object]]:
     return config, facts
 
 
-def _match(specs: Tuple[TensorSpec, ...], found: Any, what: str, every: bool) -> None:
-    """ModelRejected where the contract's tensors are not the artifact's."""
-    theirs = {node.name: node for node in found}
-    missing = [spec.name for spec in specs if spec.name not in theirs]
-    if missing:
-        raise ModelRejected("the artifact has no %s `%s`; it has %s" % (what, missing[0], ", ".join(theirs)))
-    unnamed = sorted(set(theirs) - {spec.name for spec in specs})
-    if every and unnamed:
-        raise ModelRejected("the artifact also takes %s `%s`, which the contract does not name" % (what, unnamed[0]))
-    for spec in specs:
-        node = theirs[spec.name]
-        dtype = DTYPES.get(node.type, node.type[7:-1] if node.type.startswith("tensor(") else node.type)
-        if dtype != spec.dtype:
-            raise ModelRejected("%s `%s` is %s in the artifact, not %s" % (what, spec.name, dtype, spec.dtype))
-        shape = list(node.shape or ())
-        fits = len(shape) == len(spec.shape) and all(
-            ours == other for ours, other in zip(spec.shape, shape) if isinstance(ours, int) and isinstance(other, int)
-        )
-        if not fits and (shape or what == "input"):
-            raise ModelRejected(
-                "%s `%s` has shape %s in the artifact, not %s" % (what, spec.name, shape, list(spec.shape))
-            )
+def _found(nodes: Any) -> Dict[str, Found]:
+    """The artifact's tensors. ONNX Runtime shows a scalar and an unknown shape alike."""
+    return {
+        node.name: Found(DTYPES.get(node.type, node.type.replace("tensor(", "").replace(")", "")), node.shape or None)
+        for node in nodes
+    }
 
 
 def _precision(asked: str, weights: Mapping[str, int], model: ModelFiles) -> str:
