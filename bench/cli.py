@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench import __version__
+from bench.commands import RESULTS
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 FORMATS = ("console", "markdown", "json", "junit", "csv")
-RESULTS = Path("results")
 FILE = click.Path(path_type=Path)
 NAMED_FORMATS = FORMATS[1:]
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}

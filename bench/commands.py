@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from bench.results import StoredRun
 
 STDOUT = Path("-")
+RESULTS = Path("results")
+"""The folder that runs are kept in where no other is asked for."""
 
 
 def run_contract(
@@ -103,8 +105,6 @@ def _interrupted(contract: Path, results: Path, resume: str | None) -> int:
 
 def _shortest(run: str, results: Path) -> str:
     """What names the run on a command line: its id where it lies in the default folder, else its path."""
-    from bench.cli import RESULTS
-
     return run if results == RESULTS else str(results / run)
 
 
