@@ -242,6 +242,16 @@ def test_an_archive_cut_off_anywhere_is_one_value_error(tmp_path: Path) -> None:
                 read(path, MAX)
 
 
+def test_a_directory_that_points_before_the_beginning_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    for at in range(len(WHOLE) - 22, len(WHOLE)):
+        for flip in range(8):
+            data = bytearray(WHOLE)
+            data[at] ^= 1 << flip
+            path.write_bytes(data)
+            assert_arrays_or_one_error(read_npz, path)
+
+
 @settings(MODEST, max_examples=400)
 @given(at=st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(1, 255)), min_size=1, max_size=4))
 def test_flipped_bytes_give_arrays_or_one_value_error(tmp_path: Path, at: list[tuple[int, int]]) -> None:
