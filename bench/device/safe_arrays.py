@@ -176,8 +176,6 @@ def _check_members(members: List[zipfile.ZipInfo], max_bytes: int) -> None:
         if name in names:
             raise ValueError("array `%s` is there twice" % name[:-4])
         names.add(name)
-        if info.header_offset < 0:
-            raise ValueError("array `%s` is said to lie before the file's beginning" % name[:-4])
         if info.flag_bits & 0x1:
             raise ValueError("array `%s` is encrypted" % name[:-4])
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
