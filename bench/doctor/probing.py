@@ -109,11 +109,18 @@ def _telling(stderr: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _run(command: tuple[str, ...], timeout_s: float) -> _Ended:
-    """Run the probe; its whole process group is gone when this returns. Files, not pipes: a child that
-    holds them open cannot keep anyone waiting."""
-    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as stderr:
+    """Run the probe; its whole process group is gone when this returns.
+
+    Files, not pipes: a child that holds them open cannot keep anyone waiting. In an empty folder: Python
+    looks for modules in the current one first, and that may be anybody's.
+    """
+    with (
+        tempfile.TemporaryFile() as answer,
+        tempfile.TemporaryFile() as stderr,
+        tempfile.TemporaryDirectory(prefix="benchpact-probe-") as place,
+    ):
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=answer, stderr=stderr, start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=answer, stderr=stderr, start_new_session=True, cwd=place
         )
         code: int | None = None
         try:

@@ -133,16 +133,6 @@ def test_a_worker_that_is_none_is_a_failure(
     assert message in failure.message
 
 
-def test_modules_in_the_current_folder_are_not_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A contract may come from anywhere: a ``numpy.py`` beside it must not run."""
-    for name in ("numpy", "json", "selectors", "bench", "sitecustomize"):
-        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nraise SystemExit('{name}')\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PYTHONPATH", raising=False)
-    assert measure(job(only_start=True)).run.failure is None
-    assert not (tmp_path / "ran").exists()
-
-
 def test_standard_error_without_end_does_not_fill_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "STDERR_MOST_BYTES", 1 << 20)
     program = (

@@ -14,27 +14,15 @@ import pytest
 
 from bench import store
 from bench.results import StoredRun
-from tests.reliability.watching import gone, soon
+from tests.reliability.watching import NULL_CONTRACT, gone, soon
 
-CONTRACT = """\
-benchpact: 1
-model: {name: nothing, version: 1.0.0}
-inputs:
-  x: {dtype: float32, shape: [batch, 4], range: [0, 1]}
-outputs:
-  y: {dtype: float32, shape: [batch, 3]}
-batch: batch
-limits:
-  single-stream: {latency p50: 1 s, time: 300 ms, min time: 300 ms, processes: 1}
-targets: {a: "null", b: "null", c: "null", d: "null"}
-"""
 CASES = tuple(f"{target}.single-stream" for target in "abcd")
 
 
 @pytest.fixture
 def contract(tmp_path: Path) -> Path:
     path = tmp_path / "contract.yaml"
-    path.write_text(CONTRACT)
+    path.write_text(NULL_CONTRACT)
     return path
 
 

@@ -1,4 +1,4 @@
-"""Whether processes that a test knows of are gone."""
+"""What the tests of whole processes share: a run that takes a moment, and whether processes are gone."""
 
 from __future__ import annotations
 
@@ -11,6 +11,20 @@ import psutil
 ROOT = Path(__file__).parents[2]
 SOON_S = 30.0
 """How long a process may take to vanish: generous, for a machine that does ten other things."""
+
+NULL_CONTRACT = """\
+benchpact: 1
+model: {name: nothing, version: 1.0.0}
+inputs:
+  x: {dtype: float32, shape: [batch, 4], range: [0, 1]}
+outputs:
+  y: {dtype: float32, shape: [batch, 3]}
+batch: batch
+limits:
+  single-stream: {latency p50: 1 s, time: 300 ms, min time: 300 ms, processes: 1}
+targets: {a: "null", b: "null", c: "null", d: "null"}
+"""
+"""Four cases of about half a second each, on the backend that does nothing."""
 
 
 def gone(pid: int) -> bool:
