@@ -50,7 +50,7 @@ class TorchSession:
         self._compiled: Optional[List[Any]] = None
         self._open = ExitStack()
         self._module = loaded.module
-        self.run = _runner(loaded.module)
+        self.run = _runner(torch, loaded.module)
 
     def stage(self, query: Query) -> Tuple[Any, ...]:
         sizes = staging.sizes_of(self._model, query)
@@ -123,7 +123,7 @@ class TorchSession:
         self._open.callback(importlib.import_module("torch._dynamo").reset)
         self._open.enter_context(dynamo.patch(**{limit: RECOMPILES}))
         self._open.enter_context(inductor.patch(compile_threads=1))  # else a pool of processes stays behind
-        self.run = _runner(self._torch.compile(self._module, mode=mode, dynamic=False))
+        self.run = _runner(self._torch, self._torch.compile(self._module, mode=mode, dynamic=False))
         self._compiled = []
         self._facts["compile_s"] = 0.0
         self.stage(_example(self._model))
@@ -285,11 +285,25 @@ def _compiler_reason(error: BaseException) -> str:
     return reason
 
 
-def _runner(module: Any) -> _Run:
+def _runner(torch: Any, module: Any) -> _Run:
+    call = _callable(torch, module)
+
     def run(staged: Any) -> Any:
-        return module(*staged)
+        return call(*staged)
 
     return run
+
+
+def _callable(torch: Any, module: Any) -> Any:
+    """``forward`` of a module whose own call would do nothing but look for hooks, in Python, and find none.
+
+    That look is 1.6 µs a call, a fifth of a tiny model.
+    """
+    plain = torch.nn.Module
+    if not isinstance(module, plain) or type(module).__call__ is not plain.__call__:
+        return module
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "_compiled_call_impl")
+    return module if any(getattr(module, name, None) for name in hooks) else module.forward
 
 
 def _closed(staged: Any) -> Any:

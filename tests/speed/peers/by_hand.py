@@ -63,7 +63,7 @@ def torch_module(subject: Subject) -> Any:
     import torch
 
     torch.set_num_threads(1)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.inference_mode(False):  # weights as they are where nobody is in that mode
         warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript is on its way out, and still in the field
         return torch.jit.load(str(subject.torchscript)).eval()  # type: ignore[no-untyped-call]
 
