@@ -85,7 +85,7 @@ def measure_case(case: Case, conditions: Conditions) -> CaseResult:
     process_runs: list[ProcessRun] = []
     outputs: Mapping[str, NDArray[Any]] | None = None
     for index in range(case.scenario.processes):
-        one, found = _process_run(case, index, conditions)
+        one, found = _process_run(case, index, _batch(case, process_runs), conditions)
         process_runs.append(one)
         outputs = found or outputs
         if one.failure is not None and one.failure.error in HOPELESS:
@@ -113,15 +113,26 @@ def measure_case(case: Case, conditions: Conditions) -> CaseResult:
     return result
 
 
-def _process_run(case: Case, index: int, conditions: Conditions) -> tuple[ProcessRun, Mapping[str, NDArray[Any]]]:
+def _batch(case: Case, before: list[ProcessRun]) -> int:
+    """The batch size for the next process: where the best is to be found, the first that found it settles it.
+
+    Processes that each chose their own would not be measurements of one thing.
+    """
+    found = [one.batch for one in before if one.batches_tried]
+    return found[0] if case.scenario.batch == 0 and found else case.scenario.batch
+
+
+def _process_run(
+    case: Case, index: int, batch: int, conditions: Conditions
+) -> tuple[ProcessRun, Mapping[str, NDArray[Any]]]:
     max_ns = conditions.budget.next_process_ns(case.scenario.max_ns)
     if max_ns is None:
         spent = Failure("BudgetSpent", "the time budget was spent before this process: give a larger --time-budget")
         return ProcessRun(index, failure=spent), {}
-    job = job_for(conditions.contract, case, index, max_ns, conditions.allow_code)
+    job = replace(job_for(conditions.contract, case, index, max_ns, conditions.allow_code), batch=batch)
     writer = conditions.store.timings_writer(case.id, index)
     ear = _Ear(index, conditions.progress, writer, StopRule(case.requirements))
-    conversation = Conversation(index, case.scenario.batch, ear)
+    conversation = Conversation(index, batch, ear)
     try:
         failure = run_worker(job, conversation, _deadline_s(conditions, job.warm_up_max_ns + max_ns))
         outputs = conversation.outputs()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from io import StringIO
+from pathlib import Path
 
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
@@ -173,9 +174,11 @@ def _foot(
 def _next(run: StoredRun, where: str | None) -> str:
     """Where the results lie and the command that comes next; on one line, so that it can be copied."""
     place = f"results: {clean(where)}\n" if where else ""
+    by_id = where is None or Path(where).parent == Path("results")  # else only the path finds it
+    name = clean(run.info.run if by_id else where)
     if run.missing:
-        return f"{place}measure the rest: benchpact run {clean(run.info.contract_path)} --resume {clean(run.info.run)}"
-    return f"{place}show it again: benchpact report {clean(run.info.run)}"
+        return f"{place}measure the rest: benchpact run {clean(run.info.contract_path)} --resume {name}"
+    return f"{place}show it again: benchpact report {name}"
 
 
 def _line(console: Console, mark: str, text: Text, style: str) -> None:

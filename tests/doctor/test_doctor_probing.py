@@ -227,7 +227,7 @@ def test_the_probe_runs_without_the_host_s_packages(tmp_path: Path) -> None:
         import runpy, sys
         sys.path[:0] = [{str(tmp_path)!r}]
         sys.path.append({str(numpy)!r})
-        for name in ("click", "pydantic", "rich", "psutil", "pandas", "yaml"):
+        for name in ("click", "rich", "psutil", "pandas", "yaml"):
             sys.modules[name] = None
         sys.argv = ["probe", "alone:Works"]
         runpy.run_module("bench.device.probe", run_name="__main__")
