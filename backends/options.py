@@ -7,11 +7,13 @@ from typing import Mapping, Sequence, TypeVar, Union
 
 from bench.device.adapter import AdapterError, DeviceUnavailable, Option, Settings
 
+PRECISIONS = ("fp32", "bf16", "fp16", "fp64")
+
 Value = TypeVar("Value", bound=Union[str, bool])
 
 
 def check_known(settings: Settings, known: Mapping[str, str], devices: Sequence[str]) -> None:
-    """Refuse options outside ``known`` (AdapterError), other devices (DeviceUnavailable) and no threads."""
+    """Refuse unknown options and settings without meaning (AdapterError), and other devices (DeviceUnavailable)."""
     for name in settings.extra:
         if name not in known:
             near = difflib.get_close_matches(name, list(known), n=1)
@@ -21,6 +23,8 @@ def check_known(settings: Settings, known: Mapping[str, str], devices: Sequence[
         raise DeviceUnavailable("device `%s` is not offered here; there is %s" % (settings.device, ", ".join(devices)))
     if settings.threads < 1:
         raise AdapterError("threads is %d: say 1 or more" % settings.threads)
+    if settings.precision not in PRECISIONS:
+        raise AdapterError("precision is `%s`: say one of %s" % (settings.precision, ", ".join(PRECISIONS)))
     if settings.residency not in ("host", "device"):
         raise AdapterError("residency is `%s`: say host or device" % settings.residency)
 

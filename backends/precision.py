@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Mapping
+from typing import Mapping
 
 from bench.device.adapter import ModelFiles
 
@@ -10,12 +10,13 @@ WORDS = {"float32": "fp32", "float16": "fp16", "float64": "fp64", "bfloat16": "b
 
 
 def of(weights: Mapping[str, int], model: ModelFiles) -> str:
-    """The precision of most floating-point weights; of the inputs and outputs where there are none.
+    """The precision of most floating-point weights.
 
-    ``weights`` counts elements by dtype. A model without any floating-point tensor counts as ``fp32``.
+    ``weights`` counts elements by dtype. Without any, inputs and outputs tell: ``fp32`` where one of them
+    is float32 or none is floating-point.
     """
-    floating: Dict[str, int] = {dtype: number for dtype, number in weights.items() if dtype in WORDS and number}
-    for spec in () if floating else model.inputs + model.outputs:
-        if spec.dtype in WORDS:
-            floating[spec.dtype] = floating.get(spec.dtype, 0) + 1
-    return WORDS[max(floating, key=lambda dtype: floating[dtype])] if floating else "fp32"
+    floating = {dtype: number for dtype, number in weights.items() if dtype in WORDS and number}
+    if floating:
+        return WORDS[max(floating, key=lambda dtype: floating[dtype])]
+    shown = {WORDS[spec.dtype] for spec in model.inputs + model.outputs if spec.dtype in WORDS}
+    return min(shown) if shown and "fp32" not in shown else "fp32"

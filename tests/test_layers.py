@@ -34,7 +34,7 @@ BANDS = (
         "stats",
         "units",
     },
-    {"results", "metrics", "errors", "typed_json"},
+    {"results", "metrics", "errors", "typed_json", "conformance"},
     {"device"},
 )
 """Parts of ``bench``, the highest first: each imports from its own band and those below."""
