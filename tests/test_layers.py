@@ -28,6 +28,7 @@ BANDS = (
         "contract",
         "registry",
         "artifacts",
+        "conformance",
         "accuracy",
         "agreement",
         "user_metric",
