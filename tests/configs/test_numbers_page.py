@@ -15,6 +15,7 @@ from bench.device.scenarios import CLOSED
 from bench.jobs import LEAST_QUERIES
 from bench.stats import CONFIDENCE
 from bench.stats.dependence import COARSE, FINE
+from bench.stats.distributions import student_t
 from bench.stats.pool import needed
 from bench.stop import CONFIDENCE as STOP_CONFIDENCE
 from bench.stop import MARGIN
@@ -51,6 +52,12 @@ def test_the_table_of_timings_needed_is_the_codes_own() -> None:
 )
 def test_every_constant_on_the_page_is_the_codes_own(sentence: str) -> None:
     assert sentence in PAGE
+
+
+def test_what_few_processes_cost_is_students_own() -> None:
+    factors = [student_t(n - 1, CONFIDENCE) / n**0.5 for n in (2, 3, 4, 5)]
+    sentence = "by {:.0f} times their standard deviation with 2 processes, {:.1f} times with 3, {:.1f} times with 4, "
+    assert (sentence + "{:.1f} times with 5").format(*factors) in PAGE
 
 
 def test_every_phase_is_explained_in_order() -> None:
