@@ -47,8 +47,8 @@ def read(path: Path, companions: tuple[Path, ...]) -> ArtifactFacts:
         inputs=_specs(path, "input", [value for value in model.graph.input if value.name not in stored]),
         outputs=_specs(path, "output", model.graph.output),
         parameters=count_parameters((_dtype(path, tensor.name, tensor.data_type), tensor.dims) for tensor in tensors),
-        producer=model.producer_name or None,
-        producer_version=model.producer_version or None,
+        producer=_text(path, model.producer_name) or None,
+        producer_version=_text(path, model.producer_version) or None,
         opset=next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), None),
         size_bytes=size_of(path, [*companions, *_external_files(path, tensors)]),
     )
@@ -69,7 +69,7 @@ def contracted_sizes(path: Path) -> tuple[int, ...]:
         if len(shape) >= 2:
             turned = any(one.name == "transB" and one.i for one in node.attribute)
             sizes.append(int(shape[-1] if turned else shape[-2]))
-    return tuple(dict.fromkeys(sizes))
+    return tuple(dict.fromkeys(size for size in sizes if size > 0))
 
 
 def _parse(path: Path) -> ModelProto:
@@ -82,7 +82,7 @@ def _parse(path: Path) -> ModelProto:
         raise ArtifactError(f"{path}: {size} bytes are more than an ONNX file can hold; save it with external data")
     try:
         model: ModelProto = ModelProto.FromString(path.read_bytes())
-    except (DecodeError, RecursionError) as error:
+    except (DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise ArtifactError(f"{path}: is not a whole ONNX model: it is cut off or damaged") from error
     # Almost any bytes are some protobuf message, mostly of fields it does not know: ask for what every model has.
     if not model.HasField("graph") or not model.graph.output or not model.opset_import or model.ir_version < 1:
@@ -92,7 +92,7 @@ def _parse(path: Path) -> ModelProto:
 
 def _specs(path: Path, what: str, values: Sequence[ValueInfoProto]) -> tuple[TensorSpec, ...] | None:
     """What goes in or comes out; None where the shape of one is not told."""
-    names = [value.name for value in values]
+    names = [_text(path, value.name) for value in values]
     if len(set(names)) < len(names) or not all(names):
         raise ArtifactError(f"{path}: two {what}s have one name, or one has none; is the file damaged?")
     specs = []
@@ -119,8 +119,15 @@ def _dimension(path: Path, value: ValueInfoProto, axis: int) -> int | str:
         if one.dim_value >= MAX_DIMENSION:
             raise ArtifactError(f"{path}: `{value.name}` has a dimension of {one.dim_value}; is the file damaged?")
         return int(one.dim_value)
-    named = one.dim_param.strip()
+    named = _text(path, one.dim_param).strip()
     return named if named not in ("", "?", "-1", "None") else free_dimension(value.name, axis)
+
+
+def _text(path: Path, text: object) -> str:
+    """A text of the message; the parser hands out bytes where it is not UTF-8."""
+    if not isinstance(text, str):
+        raise ArtifactError(f"{path}: holds a name that is no text; is the file damaged?")
+    return text
 
 
 def _dtype(path: Path, name: str, number: int) -> str:
@@ -185,7 +192,7 @@ def _external_files(path: Path, tensors: Sequence[TensorProto]) -> set[Path]:
     for tensor in tensors:
         if tensor.data_location != tensor.EXTERNAL:
             continue
-        told = {entry.key: entry.value for entry in tensor.external_data}
+        told = {_text(path, entry.key): _text(path, entry.value) for entry in tensor.external_data}
         try:
             end = int(told.get("offset", "0")) + int(told.get("length", "0"))
         except ValueError as error:

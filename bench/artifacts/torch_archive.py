@@ -19,11 +19,12 @@ _BROKEN = (
     EOFError,
     IndexError,
     NotImplementedError,
+    OSError,
     OverflowError,
     RuntimeError,
     ValueError,
 )
-"""What ``zipfile`` raises on a file that is not as it should be."""
+"""What ``zipfile`` raises on a file that is not as it should be; OSError where it seeks to before the beginning."""
 
 
 class TorchArchive:
@@ -49,9 +50,10 @@ class TorchArchive:
 
 @contextmanager
 def opened(path: Path) -> Iterator[TorchArchive]:
-    """The archive; ArtifactError for a file that is no whole zip archive."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            yield TorchArchive(path, archive)
-    except _BROKEN as error:
-        raise ArtifactError(f"{path}: is not a whole PyTorch archive: it is cut off or damaged") from error
+    """The archive; ArtifactError for a file that is no whole zip archive, OSError for one that cannot be opened."""
+    with path.open("rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                yield TorchArchive(path, archive)
+        except _BROKEN as error:
+            raise ArtifactError(f"{path}: is not a whole PyTorch archive: it is cut off or damaged") from error

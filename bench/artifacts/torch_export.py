@@ -72,7 +72,7 @@ def examples(path: Path) -> dict[str, int]:
         for value in program["graph_module"]["graph"]["tensor_values"].values():
             for size in value["sizes"]:
                 hint = (size.get("as_expr") or {}).get("hint") or {}
-                if type(hint.get("as_int")) is int:
+                if type(hint.get("as_int")) is int and hint["as_int"] > 0:
                     found[_size(path, "", 0, size)] = hint["as_int"]
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise ArtifactError(f"{path}: its program is not written as torch.export writes one ({error!r:.80})") from error

@@ -171,3 +171,11 @@ def test_a_file_larger_than_a_message_can_be_is_refused_unread(tmp_path: Path) -
     with (tmp_path / "m.onnx").open("wb") as file:
         file.truncate(1 << 31)
     refused(tmp_path / "m.onnx", "save it with external data")
+
+
+@pytest.mark.parametrize("name", [b"x", b"batch", b"y", b"hand"])
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path, name: bytes) -> None:
+    data = model().SerializeToString()
+    path = tmp_path / "m.onnx"
+    path.write_bytes(data.replace(name, b"\xff" * len(name)))
+    refused(path, "no text")
