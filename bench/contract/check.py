@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from bench.contract import check_arrays, check_artifacts, check_backends
+from bench.contract.findings import Findings
 from bench.contract.model import Contract, Problem
-from bench.contract.problems import ContractProblems, Problems
+from bench.contract.problems import ContractProblems
 
 
 @dataclass(frozen=True)
@@ -23,24 +25,8 @@ class Checked:
             raise ContractProblems(self.problems)
 
 
-@dataclass(frozen=True)
-class Findings:
-    """What the parts of the check fill."""
-
-    problems: Problems = field(default_factory=Problems)
-    missing: Problems = field(default_factory=Problems)
-    notices: list[str] = field(default_factory=list)
-
-    def notice(self, text: str) -> None:
-        """Note, once, what a reader should know though nothing is wrong."""
-        if text not in self.notices:
-            self.notices.append(text)
-
-
 def check(contract: Contract, targets: Collection[str] | None = None) -> Checked:
     """Look at everything the contract names, for these targets (all where None); never raises for what is wrong."""
-    from bench.contract import check_arrays, check_artifacts, check_backends
-
     findings = Findings()
     chosen = [target for target in contract.targets if targets is None or target.name in targets]
     check_artifacts.check(contract, findings)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.contract.check import Findings
+from bench.contract.findings import Findings
 from bench.contract.model import Contract, Requirement, Target
 from bench.contract.paths import exists
 from bench.contract.problems import meant, quoted

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.artifacts import KINDS, ArtifactError, ArtifactFacts, read
-from bench.contract.check import Findings
+from bench.contract.findings import Findings
 from bench.contract.model import Artifact, Contract, Place
 from bench.contract.paths import exists
 from bench.contract.problems import Problems, meant, quoted

@@ -7,7 +7,7 @@ from importlib import metadata
 from importlib.util import find_spec
 
 from bench import metrics, registry
-from bench.contract.check import Findings
+from bench.contract.findings import Findings
 from bench.contract.model import Contract, Place, Target
 from bench.contract.problems import meant, quoted
 from bench.device.adapter import Adapter
