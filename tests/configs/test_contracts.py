@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
+
 from bench.contract.check import check
 from bench.contract.load import load
-
 from bench.metrics import SCENARIOS
 from bench.plan import plan
 
