@@ -8,7 +8,8 @@ import os
 import sys
 import warnings
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
+from pathlib import Path
+from typing import Any, Callable, Iterator, List, NamedTuple, Tuple
 
 from backends import pt2_archive, staging
 from bench.device.adapter import ModelFiles, ModelRejected
@@ -94,12 +95,17 @@ def _eager(torch: Any, model: ModelFiles) -> Loaded:
     if not isinstance(module, torch.nn.Module):
         raise ModelRejected("%s returned %s, not a torch.nn.Module" % (model.factory, type(module).__name__))
     if "safetensors" in model.artifacts:
-        state: Dict[str, Any] = importlib.import_module("safetensors.torch").load_file(
-            str(model.artifacts["safetensors"])
-        )
-        module.load_state_dict(state, strict=True)
+        _load_state(module, model.artifacts["safetensors"])
     parameters = inspect.signature(module.forward).parameters
     return Loaded(module.eval(), tuple((name, "Tensor") for name in parameters))
+
+
+def _load_state(module: Any, path: Path) -> None:
+    load_file = importlib.import_module("safetensors.torch").load_file
+    try:
+        module.load_state_dict(load_file(str(path)), strict=True)
+    except Exception as error:  # noqa: BLE001 - safetensors and torch share no base class of errors
+        raise ModelRejected("the state in %s does not load: %s" % (path.name, staging.one_line(error)))
 
 
 @contextmanager
