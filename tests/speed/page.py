@@ -30,9 +30,9 @@ out the call from Python that every Python caller waits for, benchmark_app's own
 loop's wall time a call."""
 
 
-def render(sections: Mapping[str, Sequence[Line]], core: int, took_s: float) -> str:
+def render(sections: Mapping[str, Sequence[Line]], cores: int, core: int, took_s: float) -> str:
     """The whole page: where and when, what was measured, how."""
-    parts = ["# Benchmarks", f"**{count(sections)}** on {date.today().isoformat()}.", _where(took_s)]
+    parts = ["# Benchmarks", f"**{count(sections)}** on {date.today().isoformat()}.", _where(cores, took_s)]
     for title, section in sections.items():
         parts += [f"## {title}", _table(section)]
     parts += ["## How to read this", HOW.format(core=core)]
@@ -45,11 +45,11 @@ def count(sections: Mapping[str, Sequence[Line]]) -> str:
     return f"{sum(kept)} of {len(kept)} targets kept"
 
 
-def _where(took_s: float) -> str:
+def _where(cores: int, took_s: float) -> str:
     facts = machine.facts()
     memory = facts.get("memory_bytes")
     told = [
-        f"{facts['cpu_model']}, {facts['usable_cores']} cores" + (", virtual" if facts.get("virtual") else ""),
+        f"{facts['cpu_model']}, {cores} cores" + (", virtual" if facts.get("virtual") else ""),
         f"{show(memory, 'bytes')} of memory" if memory else "",
         f"{facts['os']}, Linux {facts['kernel']}" if platform.system() == "Linux" else str(facts["os"]),
         f"governor {facts['governor']}" if facts.get("governor") else "no frequency governor to read",

@@ -42,7 +42,7 @@ def test_a_line_is_kept_up_to_its_target_and_not_beyond() -> None:
 
 def test_the_page_says_plainly_what_was_not_kept() -> None:
     lines = against_all("tiny", {"ours": [120.0], "a": [100.0], "b": [200.0]}, "ours", {"a": 1.0, "b": 1.0})
-    text = page.render({"A section": [*lines, bounded("memory", "1 MB", "≤ 2 MB", True)]}, core=1, took_s=3.0)
+    text = page.render({"A section": [*lines, bounded("memory", "1 MB", "≤ 2 MB", True)]}, cores=2, core=1, took_s=3.0)
     assert "**2 of 3 targets kept**" in text
     assert "| tiny: a | 120 ns | 100 ns | 1.200 (1.200–1.200) | ≤ 1 × | **not kept** |" in text
     assert "| memory | 1 MB |  |  | ≤ 2 MB | kept |" in text
@@ -83,5 +83,5 @@ def test_time_outside_measuring_is_less_than_the_whole(tmp_path: Path) -> None:
 
 
 def test_a_line_without_a_ratio_has_an_empty_cell() -> None:
-    text = page.render({"S": [Line("what", "1 s", "", None, "none", None)]}, core=0, took_s=1.0)
+    text = page.render({"S": [Line("what", "1 s", "", None, "none", None)]}, cores=1, core=0, took_s=1.0)
     assert "| what | 1 s |  |  | none | – |" in text
