@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 from importlib import metadata
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from backends import onnx_weights, options, precision, staging
+from backends import onnx_weights, options, precision, probing, staging
 from backends.matching import Found, match_inputs, match_outputs
 from bench.device.adapter import (
     AdapterError,
@@ -44,10 +44,6 @@ DTYPES = {
 """The framework's names of tensor types; the integers' are ``tensor(int64)`` and so on."""
 
 
-class _Run(Protocol):
-    def __call__(self, staged: Any) -> Any: ...
-
-
 class _Buffers(NamedTuple):
     """What all staged queries of one shape share: a session runs one query at a time.
 
@@ -76,7 +72,7 @@ class _Staged:
 class OrtSession:
     """One inference session. Outputs are preallocated where the query's shapes tell theirs."""
 
-    run: _Run
+    run: staging.Run
 
     def __init__(self, ort: Any, native: Any, model: ModelFiles, facts: Dict[str, object]) -> None:
         self._ort = ort
@@ -118,7 +114,7 @@ class OrtSession:
         return self
 
     def __exit__(self, *_: Optional[object]) -> None:
-        self.run = _closed
+        self.run = staging.closed
         self._buffers.clear()
         self._native = None
 
@@ -150,10 +146,7 @@ class OrtStateSession(OrtSession):
         buffers = outputs.buffers
         arrays = buffers.outputs if len(buffers.outputs) == len(self._model.outputs) else self.read(outputs)
         for fed, source in self._model.state.items():
-            if buffers.state[fed].shape != arrays[source].shape:
-                shapes = (source, arrays[source].shape, fed, buffers.state[fed].shape)
-                raise AdapterError("output `%s` has shape %s, but the state `%s` that it feeds has %s" % shapes)
-            np.copyto(buffers.state[fed], arrays[source])
+            staging.move_on(buffers.state[fed], fed, arrays[source], source)
 
     def reset(self) -> None:
         """Start a sequence: zeros."""
@@ -186,17 +179,12 @@ class OnnxRuntimeAdapter:
             offered = set(ort.get_available_providers())
             devices = tuple(device for device, provider in PROVIDERS.items() if provider in offered)
             return Availability(bool(devices), {"onnxruntime": str(ort.__version__)}, devices)
-        except ModuleNotFoundError as error:
-            return Availability(False, reason=staging.one_line(error), remedy="pip install onnxruntime")
         except Exception as error:  # noqa: BLE001 - a broken install raises anything; a probe never does
-            reason = "onnxruntime is installed but does not work: %s" % staging.one_line(error)
-            return Availability(False, reason=reason, remedy="pip install --force-reinstall onnxruntime")
+            return probing.unusable("onnxruntime", error)
 
     def open(self, model: ModelFiles, settings: Settings) -> OrtSession:
         options.check_known(settings, self.options, tuple(PROVIDERS))
-        found = self.probe()
-        if not found.usable:
-            raise DeviceUnavailable(". ".join(part for part in (found.reason, found.remedy) if part))
+        probing.demand(self.probe())
         ort: Any = importlib.import_module("onnxruntime")
         kind, path = choose_artifact(model, self.artifact_kinds)
         config, facts = _configure(ort, settings)
@@ -283,7 +271,7 @@ def _precision(asked: str, weights: Mapping[str, int], model: ModelFiles) -> str
     return found
 
 
-def _runner(native: Any) -> _Run:
+def _runner(native: Any) -> staging.Run:
     """``run`` of a session, bound once.
 
     The public method looks at WebGPU's graph capture before each run, in Python (0.4 µs a call, 10 % of
@@ -304,7 +292,3 @@ def _runner(native: Any) -> _Run:
         return staged
 
     return run
-
-
-def _closed(staged: Any) -> Any:
-    raise AdapterError("the session is closed")

@@ -7,11 +7,11 @@ import sys
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from backends import options, staging
+from backends import options, probing, staging
 from backends.matching import Found, match_inputs, match_outputs
 from bench.device.adapter import (
     AdapterError,
@@ -33,10 +33,6 @@ DTYPES = {"f32": "float32", "f16": "float16", "f64": "float64", "bf16": "bfloat1
 """The framework's names of the types that weights mostly have."""
 
 Sizes = Tuple[Tuple[str, int], ...]
-
-
-class _Run(Protocol):
-    def __call__(self, staged: Any) -> Any: ...
 
 
 class _Ready(NamedTuple):
@@ -66,7 +62,7 @@ class _Staged:
 class OvSession:
     """One model, compiled for each query shape that is staged; the first one, of one sample, when it is opened."""
 
-    run: _Run
+    run: staging.Run
 
     def __init__(
         self, ov: Any, path: Path, model: ModelFiles, config: Dict[str, Any], facts: Dict[str, object]
@@ -111,7 +107,7 @@ class OvSession:
         return self
 
     def __exit__(self, *_: Optional[object]) -> None:
-        self.run = _closed
+        self.run = staging.closed
         self._ready.clear()
         self._state.clear()
         self._core = None
@@ -186,11 +182,7 @@ class OvStateSession(OvSession):
     def advance(self, outputs: _Staged) -> None:
         """Copy the state outputs into the inputs that they feed."""
         for fed, source in self._model.state.items():
-            array, target = _output(outputs, source), self._state[outputs.sizes][fed][0]
-            if array.shape != target.shape:
-                shapes = (source, array.shape, fed, target.shape)
-                raise AdapterError("output `%s` has shape %s, but the state `%s` that it feeds has %s" % shapes)
-            np.copyto(target, array)
+            staging.move_on(self._state[outputs.sizes][fed][0], fed, _output(outputs, source), source)
 
     def reset(self) -> None:
         """Start a sequence: zeros."""
@@ -216,11 +208,8 @@ class OpenVinoAdapter:
             devices = tuple(device.lower() for device in ov.Core().available_devices if device == "CPU")
             reason = "" if devices else "openvino finds no CPU plugin"
             return Availability(bool(devices), {"openvino": str(ov.__version__)}, devices, reason)
-        except ModuleNotFoundError as error:
-            return Availability(False, reason=staging.one_line(error), remedy="pip install openvino")
         except Exception as error:  # noqa: BLE001 - a broken install raises anything; a probe never does
-            reason = "openvino is installed but does not work: %s" % staging.one_line(error)
-            return Availability(False, reason=reason, remedy="pip install --force-reinstall openvino")
+            return probing.unusable("openvino", error)
 
     def open(self, model: ModelFiles, settings: Settings) -> OvSession:
         options.check_known(settings, self.options, ("cpu",))
@@ -229,9 +218,7 @@ class OpenVinoAdapter:
         if path.suffix.lower() != SUFFIXES[kind]:
             raise ModelRejected("OpenVINO goes by the name: %s should end in %s" % (path.name, SUFFIXES[kind]))
         config = _config(settings)
-        found = self.probe()
-        if not found.usable:
-            raise DeviceUnavailable(". ".join(part for part in (found.reason, found.remedy) if part))
+        probing.demand(self.probe())
         facts: Dict[str, object] = {"device": "cpu", "artifact": kind, "residency": "host"}
         overlapped = config["NUM_STREAMS"] > 1 and not model.state
         session_type = OvStateSession if model.state else OvOverlappedSession if overlapped else OvSession
@@ -316,7 +303,7 @@ def _output(staged: _Staged, name: str) -> Any:
     return staged.request.get_output_tensor(index).data if buffer is None else buffer[0]
 
 
-def _runner(infer: Any) -> _Run:
+def _runner(infer: Any) -> staging.Run:
     """``run`` of a session: the request's native call where it is as we know it.
 
     The public one first looks for inputs in its arguments and last copies the outputs to a dictionary
@@ -337,7 +324,3 @@ def _runner(infer: Any) -> _Run:
         return staged
 
     return run
-
-
-def _closed(staged: Any) -> Any:
-    raise AdapterError("the session is closed")

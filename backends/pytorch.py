@@ -5,17 +5,16 @@ from __future__ import annotations
 import importlib
 from contextlib import ExitStack
 from time import perf_counter
-from typing import Any, Dict, List, Mapping, Optional, Protocol, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from backends import options, precision, staging, torch_load
+from backends import options, precision, probing, staging, torch_load
 from backends.torch_load import Loaded
 from bench.device.adapter import (
     AdapterError,
     Arrays,
     Availability,
-    DeviceUnavailable,
     ModelFiles,
     ModelRejected,
     Query,
@@ -28,17 +27,13 @@ RECOMPILES = 64
 NUMBERS = {"int": int, "float": float, "bool": bool}
 
 
-class _Run(Protocol):
-    def __call__(self, staged: Any) -> Any: ...
-
-
 class TorchSession:
     """One module. A staged query is the tuple of its forward's arguments.
 
     Inference mode belongs to the thread that opened the session: it must also be the one that runs it.
     """
 
-    run: _Run
+    run: staging.Run
 
     def __init__(self, torch: Any, loaded: Loaded, model: ModelFiles, settings: Settings, facts: Dict[str, object]):
         self._torch = torch
@@ -93,7 +88,7 @@ class TorchSession:
         return self
 
     def __exit__(self, *_: Optional[object]) -> None:
-        self.run = _closed
+        self.run = staging.closed
         self._module = None
         self._state.clear()
         self._open.close()
@@ -184,11 +179,8 @@ class PyTorchAdapter:
             torch = importlib.import_module("torch")
             torch.zeros(1)
             return Availability(True, {"torch": str(torch.__version__)}, ("cpu",))
-        except ModuleNotFoundError as error:
-            return Availability(False, reason=staging.one_line(error), remedy="pip install torch")
         except Exception as error:  # noqa: BLE001 - a broken install raises anything; a probe never does
-            reason = "torch is installed but does not work: %s" % staging.one_line(error)
-            return Availability(False, reason=reason, remedy="pip install --force-reinstall torch")
+            return probing.unusable("torch", error)
 
     def open(self, model: ModelFiles, settings: Settings) -> TorchSession:
         options.check_known(settings, self.options, ("cpu",))
@@ -198,9 +190,7 @@ class PyTorchAdapter:
         compiled = options.choice(settings.extra, "compile", (False, *COMPILE_MODES), False)
         if compiled and kind == "torchscript":
             raise AdapterError("option `compile` needs `artifact: torch-export` or `eager`: TorchScript has its own")
-        found = self.probe()
-        if not found.usable:
-            raise DeviceUnavailable(". ".join(part for part in (found.reason, found.remedy) if part))
+        probing.demand(self.probe())
         torch: Any = importlib.import_module("torch")
         facts = _configure(torch, settings)
         loaded = torch_load.load(torch, model, kind)
@@ -285,7 +275,7 @@ def _compiler_reason(error: BaseException) -> str:
     return reason
 
 
-def _runner(torch: Any, module: Any) -> _Run:
+def _runner(torch: Any, module: Any) -> staging.Run:
     call = _callable(torch, module)
 
     def run(staged: Any) -> Any:
@@ -304,7 +294,3 @@ def _callable(torch: Any, module: Any) -> Any:
         return module
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "_compiled_call_impl")
     return module if any(getattr(module, name, None) for name in hooks) else module.forward
-
-
-def _closed(staged: Any) -> Any:
-    raise AdapterError("the session is closed")

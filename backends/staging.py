@@ -1,8 +1,8 @@
-"""What every adapter does with a query before the clock starts: check it, and find the sizes it fixes."""
+"""What every adapter does outside the clock: check a query, find the sizes it fixes, keep state."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Protocol, Tuple
 
 import numpy as np
 
@@ -10,6 +10,12 @@ from bench.device.adapter import AdapterError, Arrays, ModelFiles, Query, Tensor
 
 Shape = Tuple[int, ...]
 Array = Any  # np.ndarray[Any, np.dtype[Any]]; spelled out it cannot be subscripted on Python 3.8
+
+
+class Run(Protocol):
+    """``run`` of a session, where it is bound when the session is opened."""
+
+    def __call__(self, staged: Any) -> Any: ...
 
 
 def fed_inputs(model: ModelFiles) -> List[TensorSpec]:
@@ -55,6 +61,21 @@ def zeros(spec: TensorSpec, sizes: Mapping[str, int]) -> Array:
             "the shape %s of state `%s` is not known: give its dimensions values" % (spec.shape, spec.name)
         )
     return np.zeros(shape, np.dtype(spec.dtype))
+
+
+def move_on(state: Array, fed: str, output: Array, source: str) -> None:
+    """Copy an output into the state input that it feeds; AdapterError where the shapes differ."""
+    if output.shape != state.shape:
+        raise AdapterError(
+            "output `%s` has shape %s, but the state `%s` that it feeds has %s"
+            % (source, output.shape, fed, state.shape)
+        )
+    np.copyto(state, output)
+
+
+def closed(staged: Any) -> Any:
+    """``run`` of a session that is closed."""
+    raise AdapterError("the session is closed")
 
 
 def one_line(error: BaseException) -> str:

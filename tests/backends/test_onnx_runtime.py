@@ -211,3 +211,11 @@ def test_a_closed_session_says_so(mlp: Example) -> None:
         staged = session.stage(mlp.queries[0])
     with pytest.raises(AdapterError, match="closed"):
         session.run(staged)
+
+
+def test_a_state_that_its_output_does_not_fit_is_said(tmp_path: Path) -> None:
+    example = onnx_examples(tmp_path)[2]
+    with open_it(replace(example.model, state={"h": "y"})) as session:
+        outputs = session.run(session.stage(example.queries[0]))
+        with pytest.raises(AdapterError, match=r"`y` has shape \(2, 3\), but the state `h` that it feeds has \(2, 6\)"):
+            session.advance(outputs)
