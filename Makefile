@@ -27,7 +27,7 @@ run-all: $(VENV)/.installed-test  ## the same model on every backend, torch incl
 
 test: lint  ## every test, after the linters
 	@command -v c++ >/dev/null || { echo "make test: no C++ compiler: torch.compile needs one: sudo apt install g++"; exit 1; }
-	$(BIN)/python tests/packaged_models.py
+	$(BIN)/python -m tests.packaged_models
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.installed-test  ## ruff and mypy

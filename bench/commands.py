@@ -39,10 +39,10 @@ def run_contract(
     from bench import progress
     from bench.contract.check import check
     from bench.contract.load import load
+    from bench.judge.verdict import exit_code
     from bench.plan import plan
     from bench.report.rows import verdicts
     from bench.run import RunOptions, execute
-    from bench.verdict import exit_code
 
     if quiet and verbose:
         raise ContractError("-q and -v: choose one of them")

@@ -15,13 +15,13 @@ from bench.budget import Budget
 from bench.contract.model import Contract
 from bench.errors import LaunchError
 from bench.jobs import job_for, settings_for
-from bench.judge import judge_case
+from bench.judge.case import judge_case
+from bench.judge.stop import StopRule
 from bench.launch.conversation import Conversation
 from bench.launch.local import run_worker
 from bench.plan import Case
 from bench.progress import Progress
 from bench.results import Block, CaseResult, Failure, Json, ProcessRun
-from bench.stop import StopRule
 from bench.store import RunStore, TimingsWriter, load_timings
 
 NS_PER_S = 1_000_000_000

@@ -34,7 +34,7 @@ def render(run: StoredRun) -> str:
 
 def document(run: StoredRun) -> dict[str, Any]:
     """The report as plain dictionaries, lists, strings and finite numbers."""
-    from bench.verdict import exit_code
+    from bench.judge.verdict import exit_code
 
     summaries, info = summary(run), asdict(run.info)
     del info["contract_text"]

@@ -13,12 +13,12 @@ from bench.device import scenarios, warmup
 from bench.device.records import PHASES, Job
 from bench.device.scenarios import CLOSED
 from bench.jobs import LEAST_QUERIES
+from bench.judge.stop import CONFIDENCE as STOP_CONFIDENCE
+from bench.judge.stop import MARGIN
 from bench.stats import CONFIDENCE
 from bench.stats.dependence import COARSE, FINE
 from bench.stats.distributions import student_t
 from bench.stats.pool import needed
-from bench.stop import CONFIDENCE as STOP_CONFIDENCE
-from bench.stop import MARGIN
 
 PAGE = " ".join((Path(__file__).resolve().parents[2] / "docs" / "numbers.md").read_text(encoding="utf-8").split())
 NS_PER_MS, NS_PER_S = 1_000_000, 1_000_000_000

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.contract.model import Contract, Requirement
-from bench.judge import judge_case
+from bench.judge.case import judge_case
 from bench.plan import Case
 from bench.results import Failure, Figure, Outcome, ProcessRun, Verdict
 from tests.judge.cases import COUNT, CRASH, INVALID, SPENT, case, contract, latencies, process, requirement

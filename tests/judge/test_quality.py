@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench.contract.model import Contract, Requirement, Validation
 from bench.device.adapter import TensorSpec
-from bench.judge import judge_case
+from bench.judge.case import judge_case
 from bench.results import Failure, Figure, Outcome, Verdict
 from tests.judge.cases import CRASH, SAMPLES, case, contract, latencies, process, requirement, validated
 

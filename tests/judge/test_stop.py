@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from bench.contract.model import Requirement
+from bench.judge.stop import MAX_TIMINGS, StopRule
 from bench.results import Block
-from bench.stop import MAX_TIMINGS, StopRule
 from tests.judge.cases import requirement
 
 PER_BLOCK = 50

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.user_metric import compute
+from bench.judge.user_metric import compute
 
 LABELS = np.array([0, 1, 1, 0])
 OUTPUTS = {"logits": np.array([[2.0, 1.0], [0.0, 1.0], [3.0, 0.0], [1.0, 0.0]]), "odd/name": np.arange(4)}

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.contract.model import Place, Requirement
+from bench.judge.verdict import at_best_undecided, exit_code, verdict
 from bench.results import Figure, Outcome, Verdict
-from bench.verdict import at_best_undecided, exit_code, verdict
 
 MET, MISSED, UNDECIDED, NOT_MEASURED = Outcome.MET, Outcome.MISSED, Outcome.UNDECIDED, Outcome.NOT_MEASURED
 PLACE = Place("contract.yaml", 3, 5)

@@ -9,8 +9,8 @@ import json
 import sys
 from pathlib import Path
 
-from bench import store
 from bench.errors import ResultFileError
+from bench.store import run_store as store
 from tests.store.runs import info, stored_case
 
 CASES = tuple(f"target-{i}.offline" for i in range(400))

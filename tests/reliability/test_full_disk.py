@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import store
 from bench.errors import ResultFileError
+from bench.store import run_store as store
 from tests.reliability.filling_run import CASES
 from tests.store.runs import FIRST, SECOND, case, info, process, stored_case
 

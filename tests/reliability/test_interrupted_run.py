@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench import store
 from bench.results import StoredRun
+from bench.store import run_store as store
 from tests.reliability.watching import NULL_CONTRACT, gone, soon
 
 CASES = tuple(f"{target}.single-stream" for target in "abcd")

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import store
 from bench.errors import ResultFileError
-from bench.whole_file import TEMPORARY
+from bench.store import run_store as store
+from bench.store.whole_file import TEMPORARY
 from tests.reliability.writing_run import CASES, TIMINGS
 
 ROOT = Path(__file__).parents[2]

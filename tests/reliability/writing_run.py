@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import store
+from bench.store import run_store as store
 from tests.store.runs import case, info, process
 
 CASES = tuple(f"target-{i}.offline" for i in range(60))

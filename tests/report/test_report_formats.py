@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from bench.judge.verdict import exit_code
 from bench.report import FORMATS
 from bench.report.frame import COLUMNS, frame
 from bench.report.rows import rows, sentence, summary, verdicts
 from bench.report.text import clean
 from bench.results import Figure, Outcome, StoredRun
-from bench.verdict import exit_code
 from tests.report.example import case, every_outcome, kept, latency, run, verdict
 from tests.report.hostile import hostile_text, poisoned
 

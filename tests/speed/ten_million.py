@@ -69,7 +69,7 @@ def main() -> None:
     """Judge and report a stored run: ``python -m tests.speed.ten_million CONTRACT RUN FILE``."""
     from bench.commands import report_run
     from bench.contract.load import load
-    from bench.judge import judge_case
+    from bench.judge.case import judge_case
     from bench.plan import plan
     from bench.store import open_run
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import store
 from bench.results import (
     LAYOUT,
     Audit,
@@ -22,6 +21,7 @@ from bench.results import (
     Verdict,
     WarmUp,
 )
+from bench.store import run_store as store
 
 FIRST, SECOND = "ort-1.single-stream", "ort-1.offline"
 

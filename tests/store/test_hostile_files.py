@@ -17,9 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench import results, store, stored
+from bench import results
 from bench.errors import ResultFileError
-from bench.run_lock import RunLock
+from bench.store import reading as stored
+from bench.store import run_store as store
+from bench.store.run_lock import RunLock
 from tests.store.runs import FIRST, SECOND, stored_run
 
 

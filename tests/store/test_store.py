@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import store
 from bench.errors import ResultFileError
+from bench.store import run_store as store
 from tests.store.runs import FIRST, SECOND, case, info, process, stored_case, stored_run
 
 

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import metrics, user_metric
-from bench.accuracy import accuracy
-from bench.agreement import agreement
+from bench import metrics
 from bench.contract.model import Contract, Requirement
 from bench.device.safe_arrays import read_npy, read_npz
+from bench.judge import user_metric
+from bench.judge.accuracy import accuracy
+from bench.judge.agreement import agreement
 from bench.results import Figure, ProcessRun
 
 Array = NDArray[Any]

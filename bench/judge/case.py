@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract.model import Contract, Requirement
+from bench.judge.quality import collected, quality_figures
+from bench.judge.timing import timing_figures
+from bench.judge.verdict import at_best_undecided, verdict
 from bench.metrics import ARTIFACT_SIZE, MEMORY, QUALITY, START_PHASES, TIMED
 from bench.plan import Case
-from bench.quality import collected, quality_figures
 from bench.results import Failure, Figure, Outcome, ProcessRun, Verdict
-from bench.timing import timing_figures
-from bench.verdict import at_best_undecided, verdict
 
 Timings = Callable[[ProcessRun], NDArray[np.uint64] | None]
 """The raw latencies (ns) of a process run, in order of issue."""

@@ -27,8 +27,7 @@ from urllib.parse import quote, unquote
 from bench import typed_json
 from bench.errors import ResultFileError
 from bench.results import CaseResult, RunInfo
-from bench.run_lock import RunLock
-from bench.stored import (
+from bench.store.reading import (
     MAX_JSON_BYTES,
     check_names,
     file_of,
@@ -39,8 +38,9 @@ from bench.stored import (
     read_info,
     safe_name,
 )
-from bench.timings_file import TimingsWriter
-from bench.whole_file import TEMPORARY, sync_folder, write_whole
+from bench.store.run_lock import RunLock
+from bench.store.timings_file import TimingsWriter
+from bench.store.whole_file import TEMPORARY, sync_folder, write_whole
 
 if TYPE_CHECKING:
     import numpy as np

@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract.model import Requirement
+from bench.judge.timing import is_timed, rates
 from bench.metrics import THROUGHPUT, TIMED, percentile_of
 from bench.results import Block
 from bench.stats.pool import Estimate, Pool, mean_of
-from bench.timing import is_timed, rates
 
 CONFIDENCE = 0.999
 MARGIN = 0.1

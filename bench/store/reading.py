@@ -11,10 +11,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bench import timings_file, typed_json
+from bench import typed_json
 from bench.errors import ResultFileError
 from bench.results import LAYOUT, CaseResult, RunInfo, StoredRun
-from bench.whole_file import TEMPORARY
+from bench.store import timings_file
+from bench.store.whole_file import TEMPORARY
 
 if TYPE_CHECKING:
     import numpy as np

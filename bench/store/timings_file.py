@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import ResultFileError
-from bench.whole_file import TEMPORARY, cannot_write, close_and_remove, sync_folder
+from bench.store.whole_file import TEMPORARY, cannot_write, close_and_remove, sync_folder
 
 if TYPE_CHECKING:
     import numpy as np

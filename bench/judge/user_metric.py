@@ -56,7 +56,7 @@ def _run(place: str, timeout_s: float) -> tuple[bytes | None, str]:
     reader, writer = os.pipe()
     with tempfile.TemporaryFile() as stderr, os.fdopen(reader, "rb", buffering=0) as pipe:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bench.user_metric", place, str(writer)],
+            [sys.executable, "-m", "bench.judge.user_metric", place, str(writer)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=stderr,
