@@ -36,6 +36,8 @@ PEERS: dict[str, dict[str, Peer]] = {
 }
 
 
+MEANS = ("torch.utils.benchmark.Timer", "benchmark_app, time a call")
+"""Peers that report a mean over many calls, which other programs on the machine raise; a median they do not."""
 SAMPLES = {"onnxruntime": 64, "pytorch": 1, "openvino": 1}
 """Distinct queries: Timer and benchmark_app only ever repeat one."""
 

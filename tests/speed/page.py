@@ -23,7 +23,9 @@ and the same samples. *Ours* and *theirs* are the middle rounds (for a latency: 
 ratio is the middle of the rounds' own ratios, in brackets the quartiles. Every second process opens the sides
 in the opposite order. The hand-written loop is there twice: how far it is from itself is what a comparison
 here cannot tell. What a peer reports is taken from the peer: LoadGen's summary, `last_inference_time` of
-Polygraphy's runner, the median of `Timer`, benchmark_app's own loop.
+Polygraphy's runner, the median of `Timer`, benchmark_app's own loop. `Timer` and benchmark_app's *time a call*
+are means over many calls, which other programs on the machine raise: of each process, their quietest round stands
+for all.
 
 benchmark_app's inner clock, the median that it prints, starts and stops inside OpenVINO's C++ request. It leaves
 out the call from Python that every Python caller waits for, benchmark_app's own loop too; *time a call* is that
