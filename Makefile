@@ -35,6 +35,9 @@ lint: $(VENV)/.installed-test  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+bench: .venv-bench/.installed  ## speed beside the peers, 5 minutes on a quiet machine; writes docs/benchmarks.md
+	@.venv-bench/bin/python -m tests.speed
+
 demo-model: $(VENV)/.installed-test  ## train the demo model again
 	$(BIN)/python configs/digits/train.py
 
@@ -50,6 +53,13 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "make: $(PYTHON) is $$($(PYTHON) -V 2>&1), benchpact needs 3.10 or newer: install one and say make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "make: $(PYTHON) has no venv module: sudo apt install python3-venv"; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV)
+
+.venv-bench/.installed: pyproject.toml tests/speed/requirements.txt | $(VENV)/bin/python
+	@echo "installing benchpact and the peers it is measured beside into .venv-bench ..."
+	@$(PYTHON) -m venv --clear .venv-bench
+	@.venv-bench/bin/python -m pip install $(QUIETLY) --no-deps --retries 2 --index-url $(TORCH_INDEX) $(TORCH)
+	@.venv-bench/bin/python -m pip install $(QUIETLY) -e '.[cpu,torch]' -r tests/speed/requirements.txt
+	@touch $@
 
 $(VENV)/.installed-run: pyproject.toml | $(VENV)/bin/python
 	@echo "installing benchpact and its CPU backends into $(VENV) ..."

@@ -17,7 +17,11 @@ def clone(tmp_path: Path) -> Path:
 
 
 def make(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "MAKEFLAGS", "PYTHONPATH")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "PYTHONPATH")
+    }
     return subprocess.run(
         ["make", *words], cwd=folder, env={**kept, "NO_COLOR": "1", **environment}, capture_output=True, text=True,
         timeout=550, check=False,
