@@ -164,7 +164,7 @@ class TorchStateSession(TorchSession):
 class PyTorchAdapter:
     """PyTorch models on the CPU."""
 
-    artifact_kinds: Tuple[str, ...] = ("torchscript", "torch-export", "safetensors")
+    artifact_kinds: Tuple[str, ...] = ("torchscript", "torch-export", "safetensors", "state-dict")
     options: Mapping[str, str] = {
         "artifact": "torchscript, torch-export or eager (default: the first of them that there is)",
         "compile": "false, or torch.compile's mode: %s (default: false)" % ", ".join(COMPILE_MODES),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, List, NamedTuple, Tuple
 
 from backends import pt2_archive, staging
-from bench.device.adapter import ModelFiles, ModelRejected
+from bench.device.adapter import STATES, ModelFiles, ModelRejected
 
 
 class Loaded(NamedTuple):
@@ -94,16 +94,22 @@ def _eager(torch: Any, model: ModelFiles) -> Loaded:
         module = getattr(importlib.import_module(module_name), function)()
     if not isinstance(module, torch.nn.Module):
         raise ModelRejected("%s returned %s, not a torch.nn.Module" % (model.factory, type(module).__name__))
-    if "safetensors" in model.artifacts:
-        _load_state(module, model.artifacts["safetensors"])
+    for kind in STATES:
+        if kind in model.artifacts:
+            _load_state(torch, module, kind, model.artifacts[kind])
+            break
     parameters = inspect.signature(module.forward).parameters
     return Loaded(module.eval(), tuple((name, "Tensor") for name in parameters))
 
 
-def _load_state(module: Any, path: Path) -> None:
-    load_file = importlib.import_module("safetensors.torch").load_file
+def _load_state(torch: Any, module: Any, kind: str, path: Path) -> None:
+    """Load the state strictly: a tensor too many or too few is an error. Nothing but tensors is unpickled."""
     try:
-        module.load_state_dict(load_file(str(path)), strict=True)
+        if kind == "state-dict":
+            state = torch.load(str(path), map_location="cpu", weights_only=True)
+        else:
+            state = importlib.import_module("safetensors.torch").load_file(str(path))
+        module.load_state_dict(state, strict=True)
     except Exception as error:  # noqa: BLE001 - safetensors and torch share no base class of errors
         raise ModelRejected("the state in %s does not load: %s" % (path.name, staging.one_line(error)))
 

@@ -13,6 +13,7 @@ import bench
 from bench import metrics, registry
 from bench.budget import Budget
 from bench.contract.model import Contract
+from bench.device.adapter import STATES
 from bench.errors import ContractError
 from bench.jobs import SEED, settings_for
 from bench.measure import Conditions, measure_case
@@ -95,7 +96,7 @@ def _code_error(place: str, entry: str) -> ContractError:
 
 def _has_artifact(contract: Contract, case: Case) -> bool:
     kinds = registry.load(case.target.backend).artifact_kinds
-    return not kinds or any(one.kind in kinds and one.kind != "safetensors" for one in contract.artifacts)
+    return not kinds or any(one.kind in kinds and one.kind not in STATES for one in contract.artifacts)
 
 
 def fingerprint(plan: Plan) -> str:

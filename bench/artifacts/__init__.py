@@ -15,11 +15,12 @@ KINDS = {
     "torch-export": "bench.artifacts.torch_export",
     "openvino": "bench.artifacts.openvino_ir",
     "safetensors": "bench.artifacts.safetensors_file",
+    "state-dict": "bench.artifacts.state_dict",
 }
 """Kind of artifact -> the module whose ``read`` knows it."""
 
 _SUFFIXES = {".onnx": "onnx", ".pt2": "torch-export", ".pt": "torchscript", ".xml": "openvino"} | {
-    ".pth": "torchscript",
+    ".pth": "state-dict",
     ".jit": "torchscript",
     ".ts": "torchscript",
     ".safetensors": "safetensors",

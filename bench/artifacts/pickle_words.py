@@ -1,6 +1,6 @@
 """What a pickle would build, as a drawing: nothing is imported, called or built.
 
-Only the opcodes that TorchScript's own writer uses are known; any other is refused.
+Only the opcodes that PyTorch's own writers use for tensors are known; any other is refused.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def read(data: bytes, path: Path) -> Any:
             machine.take(opcode.name, argument)
         return machine.stack[-1]
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error) as error:
-        raise ArtifactError(f"{path}: holds a pickle that TorchScript does not write; is the file damaged?") from error
+        raise ArtifactError(f"{path}: holds a pickle of more than tensors, or the file is damaged") from error
 
 
 def objects(drawing: Any) -> Iterator[Made]:
@@ -156,12 +156,12 @@ class _Machine:
 
     def _setitem(self) -> None:
         key, value = self._pop(2)
-        _set(_as(dict, self.stack[-1]), key, value)
+        _set(_table(self.stack[-1]), key, value)
 
     def _setitems(self) -> None:
         items = self._pop_to_mark()
         for key, value in zip(items[::2], items[1::2], strict=True):
-            _set(_as(dict, self.stack[-1]), key, value)
+            _set(_table(self.stack[-1]), key, value)
 
     def _newobj(self) -> None:
         kind, arguments = self._pop(2)
@@ -186,6 +186,12 @@ def _as(kind: type[Any], one: Any) -> Any:
     if not isinstance(one, kind):
         raise TypeError(f"a {type(one).__name__} where a {kind.__name__} should be")
     return one
+
+
+def _table(one: Any) -> dict[object, Any]:
+    """Where items go: into a dictionary, or into what would be made as one (an ``OrderedDict``)."""
+    table: dict[object, Any] = one.fields if isinstance(one, Made) else _as(dict, one)
+    return table
 
 
 def _set(table: dict[object, Any], key: Any, value: Any) -> None:

@@ -15,7 +15,7 @@ MAX_CODE_FILES = 100_000
 _CLASS = re.compile(r"^class (\w+)\(Module\):\n  __parameters__ = \[([^\]\n]*)\]", re.MULTILINE)
 _FORWARD = re.compile(r"^  def forward\((?P<arguments>.*?)\) -> ", re.MULTILINE | re.DOTALL)
 _ARGUMENT = re.compile(r"^\s*(\w+): (\w+)", re.MULTILINE)
-_WEIGHTS = {
+WEIGHTS = {
     "FloatStorage": "float32",
     "DoubleStorage": "float64",
     "HalfStorage": "float16",
@@ -28,7 +28,7 @@ _WEIGHTS = {
     "QUInt8Storage": "uint8",
 }
 """Storages that can hold weights; others (long, int, bool) hold counters and indices."""
-_TRACED = _WEIGHTS | {"LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16", "BoolStorage": "bool"}
+_TRACED = WEIGHTS | {"LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16", "BoolStorage": "bool"}
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _parameters(archive: TorchArchive) -> int:
     constants = pickle_words.read(archive.read("constants.pkl"), archive.path)
     stored = {f"data/{one.key}": one for one in pickle_words.storages(data)}
     stored.update((f"constants/{one.key}", one) for one in pickle_words.storages(constants))
-    return count_parameters((_WEIGHTS.get(one.kind, ""), (one.elements,)) for one in stored.values())
+    return count_parameters((WEIGHTS.get(one.kind, ""), (one.elements,)) for one in stored.values())
 
 
 def _parameter_names(archive: TorchArchive) -> dict[str, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from bench import metrics, registry
 from bench.contract.findings import Findings
 from bench.contract.model import Contract, Place, Target
 from bench.contract.problems import meant, quoted
-from bench.device.adapter import Adapter
+from bench.device.adapter import STATES, Adapter
 from bench.errors import BackendNotFound
 
 
@@ -59,15 +59,16 @@ def _is_importable(module: str) -> bool:
 def _takes(contract: Contract, target: Target, adapter: Adapter, findings: Findings) -> None:
     kinds = adapter.artifact_kinds
     own = [artifact.kind for artifact in contract.artifacts]
-    builds = (
-        contract.factory is not None and "safetensors" in kinds
-    )  # the user's code makes the model, its state is loaded
-    if not kinds or builds or any(kind in kinds and kind != "safetensors" for kind in own):
+    builds = contract.factory is not None and any(kind in kinds for kind in STATES)  # the user's code makes the model
+    if not kinds or builds or any(kind in kinds and kind not in STATES for kind in own):
         return
-    wanted = " or ".join(f"`{kind}`" for kind in kinds if kind != "safetensors")
+    wanted = " or ".join(f"`{kind}`" for kind in kinds if kind not in STATES)
     has = ", ".join(f"`{kind}`" for kind in own) or "none"
     message = f"target {quoted(target.name)}: {target.backend} takes {wanted}; the contract's artifacts are {has}"
-    findings.problems.add(target.place, f"{message}: add one it takes, or leave the target out")
+    mend = "add one it takes, or leave the target out"
+    if any(kind in kinds and kind in STATES for kind in own):
+        mend = "a state alone cannot run: name the function that builds its module as `factory` under `model`"
+    findings.problems.add(target.place, f"{message}: {mend}")
 
 
 def _code(contract: Contract, targets: Sequence[Target], findings: Findings) -> None:

@@ -125,7 +125,7 @@ class Validation:
 
 @dataclass(frozen=True)
 class Factory:
-    """An eager module built by the user's code: ``module:function`` (state comes from ``safetensors``)."""
+    """An eager module built by the user's code: ``module:function``; its state is an artifact of ``STATES``."""
 
     entry: str
     place: Place

@@ -17,6 +17,9 @@ import numpy as np
 Arrays = Dict[str, "np.ndarray[Any, Any]"]
 """Tensor name -> array; the first axis is the batch wherever the tensor has one."""
 
+STATES = ("safetensors", "state-dict")
+"""Kinds of artifact that are only the state of a module which the user's code builds."""
+
 Option = Union[str, int, float, bool]
 Staged = Any
 """What a session's ``stage`` made of a query; opaque to the harness."""
@@ -54,7 +57,7 @@ class ModelFiles:
     """One version of a model: its artifacts by kind, and what goes in and comes out.
 
     ``artifacts`` maps a kind (``onnx``, ``torchscript``, ``torch-export``, ``openvino``,
-    ``safetensors``) to a file. ``factory`` is ``module:function`` for models built by user code, whose
+    ``safetensors``, ``state-dict``) to a file. ``factory`` is ``module:function`` for models built by user code, whose
     module is looked for in ``code_dir`` first. ``state`` maps an input to the output that feeds it in
     the next query. ``dims`` gives the symbolic dimensions their values.
     """

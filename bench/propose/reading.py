@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.artifacts import ArtifactFacts, onnx_file, torch_export, torchscript
-from bench.device.adapter import TensorSpec
+from bench.device.adapter import STATES, TensorSpec
 from bench.errors import ContractError
 from bench.propose.draft import Draft, InputDraft
 from bench.propose.search import Hints
@@ -41,7 +41,7 @@ def first_draft(kind: str, model: Path, facts: ArtifactFacts) -> Reading:
     if outputs is None:
         outputs = (TensorSpec("output", "float32", ()),)
         by_hand.append("`outputs`: the artifact does not tell them; write the name, dtype and shape of each")
-    if kind == "safetensors":
+    if kind in STATES:
         by_hand.append("`factory`: weights alone cannot run; name your function that builds the module they belong to")
     if not inputs:
         raise ContractError(f"{model}: the model takes no input, so there is nothing to measure it with")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.contract.check_artifacts import CONVERTERS, FRAMEWORKS
-from bench.device.adapter import TensorSpec
+from bench.device.adapter import STATES, TensorSpec
 from bench.propose.draft import Draft, InputDraft
 from bench.propose.limits import Proposal, size_line
 
@@ -61,7 +61,7 @@ def _model(page: Page) -> Iterator[str]:
     yield "model:"
     yield f"  name: {_word(page.draft.path.stem)}"
     yield _said('  version: "1"', "TO DO: yours")
-    if page.draft.kind == "safetensors":
+    if page.draft.kind in STATES:
         yield _said("  factory: my_model:build", "TO DO: `module:function` of yours; it runs only with --allow-code")
     producer = (facts.producer or "").lower()
     if producer and producer not in CONVERTERS:

@@ -64,7 +64,7 @@ def test_a_pickle_that_would_run_a_command_runs_nothing(made: dict[str, Path], t
 )
 def test_a_pickle_that_makes_no_sense_is_refused(made: dict[str, Path], tmp_path: Path, data: bytes) -> None:
     path = changed(made["torchscript"], tmp_path / "m.pt", {"data.pkl": data})
-    refused("torchscript", path, "a pickle that TorchScript does not write")
+    refused("torchscript", path, "a pickle of more than tensors")
 
 
 def test_a_pickle_that_holds_itself_is_walked_once(made: dict[str, Path], tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Every command that the README and the docs show is run, in the order it stands there, and ends as they say.
 
 A command is a line that begins with ``$ `` in a ``console`` block. ``# exits with 1`` after it says which exit
-code is meant where it is not 0, ``# exits with 0, or 1`` which may come. Each page is run in a copy of the
+code is meant where it is not 0, ``# exits with 0 or 1`` which may come. Each page is run in a copy of the
 project's files.
 """
 
@@ -26,7 +26,7 @@ TRIED_ELSEWHERE = {
     "make bench": "it takes minutes and needs a quiet machine; tests/speed/test_speed.py runs its parts",
 }
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
-CODES = re.compile(r"#\s*exits with (\d)(?:, or (\d))?")
+CODES = re.compile(r"#\s*exits with ([\d, or]+)")
 
 
 def commands(page: str) -> list[tuple[str, set[int]]]:
@@ -35,7 +35,7 @@ def commands(page: str) -> list[tuple[str, set[int]]]:
     for block in BLOCK.findall((ROOT / page).read_text(encoding="utf-8")):
         for line in re.findall(r"^\$ (.*)$", block.replace("\\\n", " "), re.MULTILINE):
             codes = CODES.search(line)
-            found.append((line, {int(code) for code in codes.groups() if code} if codes else {0}))
+            found.append((line, {int(code) for code in re.findall(r"\d", codes[1])} if codes else {0}))
     return found
 
 
