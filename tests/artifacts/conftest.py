@@ -37,7 +37,8 @@ class Small(nn.Module):
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Kind of artifact -> a file of that kind; the OpenVINO IR has its ``.bin`` beside it."""
     folder = tmp_path_factory.mktemp("models")
-    files = dict(zip(KINDS, [folder / f"m.{end}" for end in ("onnx", "pt", "pt2", "xml", "safetensors")], strict=True))
+    ends = ("onnx", "pt", "pt2", "xml", "safetensors", "pth")
+    files = dict(zip(KINDS, [folder / f"m.{end}" for end in ends], strict=True))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporters', about themselves
         _write(files)
@@ -61,3 +62,4 @@ def _write(files: dict[str, Path]) -> None:
     jit.freeze(jit.script(model)).save(files["torchscript"].with_suffix(".frozen.pt"))
     openvino.save_model(openvino.convert_model(files["onnx"]), files["openvino"], compress_to_fp16=False)
     save_file(model.linear.state_dict(), files["safetensors"], metadata={"format": "pt"})
+    torch.save(model.linear.state_dict(), files["state-dict"])
