@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench import __version__
-from bench.commands import RESULTS
+from bench.commands.output import RESULTS
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -47,7 +47,7 @@ def _complete_targets(context: click.Context, _: click.Parameter, start: str) ->
     """Target names for ``--on``, from the contract on the line or the site's targets file."""
     from click.shell_completion import CompletionItem
 
-    from bench.commands import target_names
+    from bench.commands.listings import target_names
 
     names = target_names(context.params.get("contract"), context.params.get("targets"))
     return [CompletionItem(name) for name in names if name.startswith(start)]
@@ -87,7 +87,7 @@ def _complete_runs(context: click.Context, _: click.Parameter, start: str) -> li
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no table: one sentence.")
 def run(**given: Any) -> int:
     """Measure a contract's model on its targets and judge every requirement."""
-    from bench.commands import run_contract
+    from bench.commands.run import run_contract
 
     files = {name: given.pop(f"{name}_file") for name in NAMED_FORMATS}
     return run_contract(files={name: path for name, path in files.items() if path is not None}, **given)
@@ -101,7 +101,7 @@ def check(contract: Path, targets: Path | None) -> int:
 
     Every problem is named at once, with file:line:column, what is wrong and what would be right.
     """
-    from bench.commands import check_contract
+    from bench.commands.contracts import check_contract
 
     return check_contract(contract, targets)
 
@@ -120,7 +120,7 @@ def check(contract: Path, targets: Path | None) -> int:
 @click.option("--force", is_flag=True, help="Write over an existing file.")
 def init(**given: Any) -> int:
     """Write a commented contract from a model: what can be known is filled in, limits are proposed."""
-    from bench.commands import init_contract
+    from bench.commands.contracts import init_contract
 
     return init_contract(**given)
 
@@ -138,7 +138,7 @@ def init(**given: Any) -> int:
 @click.option("-v", "--verbose", is_flag=True, help="Every fact, each process's value, histograms.")
 def report(run: str, results: Path, form: str, output: Path | None, verbose: bool) -> int:
     """Render a stored run again, in any format, without measuring. RUN is an id, a folder, or `latest`."""
-    from bench.commands import report_run
+    from bench.commands.report import report_run
 
     return report_run(run, results, form, output, verbose)
 
@@ -147,7 +147,7 @@ def report(run: str, results: Path, form: str, output: Path | None, verbose: boo
 @click.option("--json", "json_file", type=FILE, metavar="F", help="Write it as JSON; - is standard output.")
 def doctor(json_file: Path | None) -> int:
     """Say what this machine is, which backends work on it, and what would disturb a measurement."""
-    from bench.commands import show_doctor
+    from bench.commands.listings import show_doctor
 
     return show_doctor(json_file)
 
@@ -157,7 +157,7 @@ def doctor(json_file: Path | None) -> int:
 @click.option("--targets", type=FILE, help="The site's targets file.")
 def targets(contract: Path | None, targets: Path | None) -> int:
     """List the targets of a contract, or of the site's targets file."""
-    from bench.commands import list_targets
+    from bench.commands.listings import list_targets
 
     return list_targets(contract, targets)
 
@@ -165,7 +165,7 @@ def targets(contract: Path | None, targets: Path | None) -> int:
 @cli.command(epilog=_examples("benchpact backends"))
 def backends() -> int:
     """List the backends that installed packages offer, and whether each works here."""
-    from bench.commands import list_backends
+    from bench.commands.listings import list_backends
 
     return list_backends()
 

@@ -40,14 +40,21 @@ class RunOptions:
     resume: str | None = None
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while a run was measured; ``run`` is its id, and every finished case is stored."""
+
+    def __init__(self, run: str) -> None:
+        self.run = run
+        super().__init__(run)
+
+
 def execute(
     contract: Contract, plan: Plan, options: RunOptions, progress: Progress, notices: Sequence[str]
 ) -> StoredRun:
     """Measure every case of the plan, each stored as soon as it is judged; the run as it then stands.
 
     With ``options.resume`` only the cases that run has no result for are measured. Raises ContractError
-    where the stored run is not of this contract and plan; KeyboardInterrupt passes through, with every
-    finished case stored.
+    where the stored run is not of this contract and plan, Interrupted on Ctrl-C.
     """
     refuse_code(contract, plan, options.allow_code)
     text = contract.path.read_bytes()
@@ -56,6 +63,8 @@ def execute(
     cases = [case for case in plan.cases if case.id not in finished]
     try:
         _measure(contract, cases, store, options, progress)
+    except KeyboardInterrupt as error:
+        raise Interrupted(store.info.run) from error
     finally:
         progress.run_done()
         store.close()

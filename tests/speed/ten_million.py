@@ -67,7 +67,7 @@ def spread_out(run: contracts.Finished) -> None:
 
 def main() -> None:
     """Judge and report a stored run: ``python -m tests.speed.ten_million CONTRACT RUN FILE``."""
-    from bench.commands import report_run
+    from bench.commands.report import report_run
     from bench.contract.load import load
     from bench.judge.case import judge_case
     from bench.plan import plan

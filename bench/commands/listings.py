@@ -1,0 +1,82 @@
+"""``benchpact doctor``, ``targets`` and ``backends``: what is here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.commands.output import STDOUT, is_coloured, refuse_unwritable, width, write
+
+if TYPE_CHECKING:
+    from bench.contract.model import Target
+
+
+def show_doctor(json_file: Path | None) -> int:
+    """``benchpact doctor``: 0 where at least one real backend works, else 3."""
+    from bench import doctor
+
+    if json_file is not None:
+        refuse_unwritable(json_file)
+    diagnosis = doctor.examine()
+    if json_file is not None:
+        write(doctor.as_json(diagnosis), json_file)
+    if json_file != STDOUT:
+        print(doctor.render(diagnosis, colour=is_coloured(sys.stdout), width=width()), end="")
+    return doctor.exit_code(diagnosis)
+
+
+def list_targets(contract: Path | None, targets: Path | None) -> int:
+    """``benchpact targets``: name, backend, device, threads, precision of each."""
+    found = _targets(contract, targets)
+    rows = [(one.name, one.backend, one.device, str(one.threads), one.precision) for one in found]
+    _table(("target", "backend", "device", "threads", "precision"), rows)
+    return 0
+
+
+def _targets(contract: Path | None, targets: Path | None) -> tuple[Target, ...]:
+    from bench.contract.load import load, load_targets
+
+    return load(contract, targets).targets if contract is not None else load_targets(targets)
+
+
+def target_names(contract: Path | None, targets: Path | None) -> list[str]:
+    """For shell completion: names only, and none where the files cannot be read."""
+    from bench.errors import BenchError
+
+    try:
+        return [one.name for one in _targets(Path(contract) if contract else None, targets)]
+    except BenchError:
+        return []
+
+
+def list_backends() -> int:
+    """``benchpact backends``: name, whether it works here, versions and devices, or why not and what to do."""
+    from bench.doctor import probe_all
+
+    rows = []
+    for name, found in probe_all().items():
+        versions = ", ".join(f"{package} {version}" for package, version in found.versions.items())
+        told = ", ".join(found.devices) if found.usable else ". ".join(filter(None, (found.reason, found.remedy)))
+        rows.append((name, "works" if found.usable else "does not work", versions or "-", told))
+    _table(("backend", "here", "versions", "devices, or why not"), rows)
+    return 0
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    from bench.report.text import clean
+
+    console = Console(width=width(), no_color="NO_COLOR" in os.environ)
+    table = RichTable(box=None, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
+    for name in head[:-1]:
+        table.add_column(name, overflow="fold")
+    table.add_column(head[-1], overflow="fold", ratio=1)
+    for row in rows:
+        table.add_row(*(Text(clean(cell)) for cell in row))
+    console.print(table)

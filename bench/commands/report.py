@@ -1,0 +1,66 @@
+"""``benchpact report``, and what ``benchpact run`` shows at its end: a stored run, rendered."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.commands.output import STDOUT, is_coloured, refuse_unwritable, width, write
+
+if TYPE_CHECKING:
+    from bench.report.console import Timings
+    from bench.results import StoredRun
+
+
+def report_run(run: str, results: Path, form: str, output: Path | None, verbose: bool) -> int:
+    """``benchpact report``: a stored run in any format; 0 whatever its verdicts are."""
+    from bench.report import FORMATS
+    from bench.store import find, open_run
+
+    if output is not None:
+        refuse_unwritable(output)
+    stored, folder = open_run(run, results), find(run, results)
+    if form == "console":
+        colour = output is None and is_coloured(sys.stdout)
+        text = _console(stored, folder, colour, verbose)
+    else:
+        text = FORMATS[form](stored)
+    write(text, output or STDOUT)
+    return 0
+
+
+def show(stored: StoredRun, results: Path, files: Mapping[str, Path], *, verbose: bool, quiet: bool) -> None:
+    """Write the asked files, then the table, or one sentence if ``quiet``; to stderr where a file takes stdout."""
+    from bench.report import FORMATS
+    from bench.report.rows import sentence, summary
+
+    for name, path in files.items():
+        write(FORMATS[name](stored), path)
+    stream = sys.stderr if STDOUT in files.values() else sys.stdout
+    if quiet:
+        print(sentence(summary(stored)), file=stream)
+    else:
+        print(_console(stored, results / stored.info.run, is_coloured(stream), verbose), end="", file=stream)
+
+
+def _console(stored: StoredRun, folder: Path, colour: bool, verbose: bool) -> str:
+    from bench.report.console import render
+
+    columns, where = width() if sys.stdout.isatty() else 100, str(folder)
+    return render(stored, width=columns, colour=colour, verbose=verbose, timings=_timings(folder), where=where)
+
+
+def _timings(folder: Path) -> Timings:
+    """A case's raw latencies, all its processes together, from the run's folder."""
+    import numpy as np
+
+    from bench.results import CaseResult
+    from bench.store import load_timings
+
+    def timings(case: CaseResult) -> Sequence[int] | None:
+        names = [one.timings for one in case.process_runs if one.timings is not None]
+        return np.concatenate([load_timings(folder, name) for name in names]) if names else None  # type: ignore[return-value]
+
+    return timings
