@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,10 @@ def _complete_targets(context: click.Context, _: click.Parameter, start: str) ->
 
     from bench.commands.listings import target_names
 
-    names = target_names(context.params.get("contract"), context.params.get("targets"))
+    # An option that still lacks its value ends click's reading of the line, so the contract is looked for in it.
+    words = os.environ.get("COMP_WORDS", "").split()
+    contract = next((word for word in words if word.endswith((".yaml", ".yml"))), None)
+    names = target_names(Path(contract) if contract else None, context.params.get("targets"))
     return [CompletionItem(name) for name in names if name.startswith(start)]
 
 
