@@ -47,3 +47,7 @@ class MeasurementInvalid(BenchError):
 
 class ResultFileError(BenchError):
     """A stored result cannot be read or written."""
+
+
+class RunNotFound(ResultFileError, ContractError):
+    """The run that was named is not there: the input is wrong."""

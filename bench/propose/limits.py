@@ -101,7 +101,7 @@ def _at_most(metric: str, value: float, unit: Unit, headroom: float) -> Line:
 
 def size_line(size_bytes: int) -> Line:
     """A limit for the artifact's own size."""
-    unit = 1 << 10 if size_bytes < 1 << 20 else 1 << 20
+    unit = next(one for one in (1 << 20, 1 << 10, 1) if size_bytes >= one or one == 1)
     limit = _friendly(size_bytes * 1.1 / unit) * unit
     return Line("artifact size", _plain(limit, "bytes"), f"{units.show(size_bytes, 'bytes')}, × 1.1")
 

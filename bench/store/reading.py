@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench import typed_json
-from bench.errors import ResultFileError
+from bench.errors import ResultFileError, RunNotFound
 from bench.results import LAYOUT, CaseResult, RunInfo, StoredRun
 from bench.store import timings_file
 from bench.store.whole_file import TEMPORARY
@@ -36,21 +36,21 @@ def open_run(run: str | Path, results: Path) -> StoredRun:
 
 
 def find(run: str | Path, results: Path) -> Path:
-    """The folder of a run named as for ``open_run``; ResultFileError with what there is where there is none."""
+    """The folder of a run named as for ``open_run``; RunNotFound with what there is where there is none."""
     named = Path(run).parent if Path(run).name == "run.json" else Path(run)
     for path in (named,) if isinstance(run, Path) or os.sep in run else (results / run, named):
         if (path / "run.json").is_file():
             return path
     if isinstance(run, Path) or os.sep in run:
-        raise ResultFileError(f"{run} is no run: there is no {named / 'run.json'}")
+        raise RunNotFound(f"{run} is no run: there is no {named / 'run.json'}")
     runs = sorted(path.parent.name for path in results.glob("*/run.json"))
     if not runs:
-        raise ResultFileError(f"there is no run in {results}: name the folder with --results, or the run's own path")
+        raise RunNotFound(f"there is no run in {results}: name the folder with --results, or the run's own path")
     found = runs[-1:] if run == LATEST else [name for name in runs if run and name.startswith(run)]
     if len(found) == 1:
         return results / found[0]
     what = f"{len(found)} runs begin with `{run}`" if found else f"there is no run `{run}`"
-    raise ResultFileError(f"{what} in {results}; the last ones: {', '.join((found or runs)[-5:])}")
+    raise RunNotFound(f"{what} in {results}; the last ones: {', '.join((found or runs)[-5:])}")
 
 
 def load_timings(path_of_run: Path, name: str) -> np.ndarray[Any, np.dtype[np.uint64]]:

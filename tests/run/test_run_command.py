@@ -229,3 +229,14 @@ def test_nothing_the_command_line_is_given_shows_a_traceback(place: Place) -> No
         )  # fmt: skip
         assert done.returncode in (2, 3), (words, done.stdout, done.stderr)
         assert "Traceback" not in done.stderr and done.stderr.strip()
+
+
+def test_a_run_that_is_not_there_is_wrong_input(place: Place) -> None:
+    place.write({"a": "onnxruntime"})
+    assert place.run("--resume", "nope").returncode == 2
+    for words in (["report", "nope"], ["report", "/nowhere/at/all"]):
+        done = subprocess.run(
+            place.command(*words), cwd=place.folder, env=place.environment, capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 2, done.stderr
