@@ -16,7 +16,8 @@ from bench.store.whole_file import TEMPORARY
 from tests.reliability.writing_run import CASES, TIMINGS
 
 ROOT = Path(__file__).parents[2]
-TRIES = 400
+TRIES = 250
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, li
     """A folder of runs whose writers were all killed, and of each the cases it had said were stored."""
     results = tmp_path_factory.mktemp("results")
     command = [sys.executable, "-m", "tests.reliability.writing_run", str(results), str(TRIES), "20260101"]
-    told = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=110).stdout
+    told = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=280).stdout
     return results, dict(map(json.loads, told.splitlines()))
 
 
