@@ -103,15 +103,35 @@ def _eager(torch: Any, model: ModelFiles) -> Loaded:
 
 
 def _load_state(torch: Any, module: Any, kind: str, path: Path) -> None:
-    """Load the state strictly: a tensor too many or too few is an error. Nothing but tensors is unpickled."""
+    """Load the state; a tensor too many or too few is an error that names it. Nothing but tensors is unpickled."""
     try:
         if kind == "state-dict":
-            state = torch.load(str(path), map_location="cpu", weights_only=True)
+            state = _state_dict(torch, path)
         else:
             state = importlib.import_module("safetensors.torch").load_file(str(path))
-        module.load_state_dict(state, strict=True)
+        misfits = module.load_state_dict(state, strict=False)
+    except (MemoryError, ModelRejected):
+        raise
     except Exception as error:  # noqa: BLE001 - safetensors and torch share no base class of errors
         raise ModelRejected("the state in %s does not load: %s" % (path.name, staging.one_line(error)))
+    told = (("the module has not", misfits.unexpected_keys), ("the state has not", misfits.missing_keys))
+    if any(keys for _, keys in told):
+        reasons = "; ".join("%s %s" % (what, _some(keys)) for what, keys in told if keys)
+        raise ModelRejected("the state in %s does not fit the module: %s" % (path.name, reasons))
+
+
+def _state_dict(torch: Any, path: Path) -> Any:
+    """What ``torch.save`` wrote as a zip archive: for other files torch has readers that were less careful."""
+    with path.open("rb") as file:
+        if file.read(4) != b"PK\x03\x04":
+            raise ModelRejected("%s is no archive of torch.save, or one of before PyTorch 1.6" % path.name)
+    return torch.load(str(path), map_location="cpu", weights_only=True)
+
+
+def _some(keys: List[str]) -> str:
+    """The first names, and how many more there are."""
+    named = ", ".join("`%s`" % key[:80] for key in keys[:5])
+    return named if len(keys) <= 5 else "%s and %d more" % (named, len(keys) - 5)
 
 
 @contextmanager

@@ -54,9 +54,25 @@ def companions_of(kind: str, path: Path) -> tuple[Path, ...]:
 
 
 def kind_of(path: Path) -> str:
-    """The kind of artifact that a file is by its name; ArtifactError where its name tells none."""
+    """The kind of artifact that a file is by its name; ArtifactError where its name tells none.
+
+    ``.pt`` and ``.pth`` are said of two kinds: of those the archive itself tells, where there is one.
+    """
     if path.suffix.lower() not in _SUFFIXES:
         raise ArtifactError(
             f"{path}: a model file ends in {', '.join(_SUFFIXES)}; `{path.suffix}` tells no kind of artifact"
         )
-    return _SUFFIXES[path.suffix.lower()]
+    kind = _SUFFIXES[path.suffix.lower()]
+    return _kind_inside(path, kind) if path.suffix.lower() in (".pt", ".pth") else kind
+
+
+def _kind_inside(path: Path, kind: str) -> str:
+    from bench.artifacts.torch_archive import opened
+
+    try:
+        with opened(path) as archive:
+            if "data.pkl" in archive.names:
+                return "torchscript" if "constants.pkl" in archive.names else "state-dict"
+    except (ArtifactError, OSError):
+        pass  # whoever reads the file says what is wrong with it
+    return kind

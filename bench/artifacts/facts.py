@@ -51,6 +51,11 @@ def count_parameters(tensors: Iterable[tuple[str, Sequence[int]]]) -> int:
     )
 
 
+def is_running_figure(name: str) -> bool:
+    """Whether a tensor of a PyTorch module's state is what its normalisation layers keep, by name, and not learn."""
+    return name.rpartition(".")[2] in ("running_mean", "running_var", "num_batches_tracked")
+
+
 def free_dimension(tensor: str, axis: int) -> str:
     """The name of a dimension that the artifact leaves free without naming it: ``image:0``."""
     return f"{tensor}:{axis}"

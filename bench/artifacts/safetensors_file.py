@@ -7,7 +7,15 @@ import math
 from pathlib import Path
 from typing import Any
 
-from bench.artifacts.facts import ArtifactError, ArtifactFacts, count_parameters, regular_size, shape_of, size_of
+from bench.artifacts.facts import (
+    ArtifactError,
+    ArtifactFacts,
+    count_parameters,
+    is_running_figure,
+    regular_size,
+    shape_of,
+    size_of,
+)
 
 MAX_HEADER_BYTES = 100_000_000
 """The format's own bound."""
@@ -36,15 +44,15 @@ def read(path: Path, companions: tuple[Path, ...]) -> ArtifactFacts:
     """The facts of a state file; it says nothing of inputs and outputs."""
     header, data_bytes = _header(path)
     metadata = header.pop("__metadata__", {})
-    tensors = [_tensor(path, name, entry, data_bytes) for name, entry in header.items()]
-    if sum(size for _, _, size in tensors) != data_bytes:
+    tensors = {name: _tensor(path, name, entry, data_bytes) for name, entry in header.items()}
+    if sum(size for _, _, size in tensors.values()) != data_bytes:
         raise ArtifactError(f"{path}: is not a whole safetensors file: its tensors do not add up to its size")
     told = metadata.get("format") if isinstance(metadata, dict) else None
     return ArtifactFacts(
         kind="safetensors",
         inputs=None,
         outputs=None,
-        parameters=count_parameters((dtype, shape) for dtype, shape, _ in tensors),
+        parameters=count_parameters(one[:2] for name, one in tensors.items() if not is_running_figure(name)),
         producer=_PRODUCERS.get(str(told)),
         producer_version=None,
         opset=None,

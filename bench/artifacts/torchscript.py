@@ -45,7 +45,9 @@ def read(path: Path, companions: tuple[Path, ...]) -> ArtifactFacts:
     """The facts of a TorchScript archive; it names neither dtypes nor shapes nor the version that wrote it."""
     with opened(path) as archive:
         if "constants.pkl" not in archive.names:
-            raise ArtifactError(f"{path}: is a PyTorch archive but no TorchScript; save the model by torch.jit.save")
+            raise ArtifactError(
+                f"{path}: is no TorchScript: save the model by torch.jit.save, or call it `state-dict` if it is one"
+            )
         parameters = _parameters(archive)
     return ArtifactFacts(
         kind="torchscript",

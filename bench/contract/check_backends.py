@@ -60,15 +60,22 @@ def _takes(contract: Contract, target: Target, adapter: Adapter, findings: Findi
     kinds = adapter.artifact_kinds
     own = [artifact.kind for artifact in contract.artifacts]
     builds = contract.factory is not None and any(kind in kinds for kind in STATES)  # the user's code makes the model
-    if not kinds or builds or any(kind in kinds and kind not in STATES for kind in own):
+    if not kinds or builds:
+        return
+    states = [kind for kind in own if kind in kinds and kind in STATES]
+    needs = "name the function that builds its module as `factory` under `model`"
+    if any(kind in kinds and kind not in STATES for kind in own):
+        for kind in states:
+            findings.notice(f"the `{kind}` artifact is not used: {needs}")
+        return
+    if states:
+        message = f"target {quoted(target.name)}: a `{states[0]}` artifact cannot run by itself: {needs}"
+        findings.problems.add(target.place, message)
         return
     wanted = " or ".join(f"`{kind}`" for kind in kinds if kind not in STATES)
     has = ", ".join(f"`{kind}`" for kind in own) or "none"
     message = f"target {quoted(target.name)}: {target.backend} takes {wanted}; the contract's artifacts are {has}"
-    mend = "add one it takes, or leave the target out"
-    if any(kind in kinds and kind in STATES for kind in own):
-        mend = "a state alone cannot run: name the function that builds its module as `factory` under `model`"
-    findings.problems.add(target.place, f"{message}: {mend}")
+    findings.problems.add(target.place, f"{message}: add one it takes, or leave the target out")
 
 
 def _code(contract: Contract, targets: Sequence[Target], findings: Findings) -> None:

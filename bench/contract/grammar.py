@@ -121,7 +121,8 @@ PARAMETERS = Field(
 FACTORY = Field(
     "factory",
     Text("a function, `module:function`", "my_model:build", _ENTRY),
-    "Your own code that builds an eager module; runs only with --allow-code",
+    "Your own code that builds an eager module, whose weights a `safetensors` or `state-dict` artifact holds;"
+    " runs only with --allow-code",
 )
 MODEL = Record(
     "what the model is", (NAME, VERSION, FRAMEWORK, FRAMEWORK_VERSION, PARAMETERS, FACTORY), ref="model"

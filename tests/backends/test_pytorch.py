@@ -184,6 +184,26 @@ def test_a_module_that_the_factory_cannot_build_is_one_error() -> None:
             PyTorchAdapter().open(model, Settings())
 
 
+@pytest.mark.parametrize("kind", ["safetensors", "state-dict"])
+def test_a_state_fills_the_module_or_is_refused_by_the_names_that_do_not_fit(tmp_path: Path, kind: str) -> None:
+    example, whole = as_eager(examples.mlp(), "build_blank_mlp"), dict(torch_models.build_mlp().state_dict())
+
+    def ask(state: dict[str, torch.Tensor]) -> dict[str, object]:
+        path = tmp_path / "state"
+        save_file(state, path) if kind == "safetensors" else torch.save(state, path)
+        return open_and_ask(example.with_artifacts({kind: path}))
+
+    ask(whole)
+    with pytest.raises(ModelRejected, match=r"does not fit the module: the state has not `first`, `bias`$"):
+        ask({"second": whole["second"]})
+    with pytest.raises(ModelRejected, match=r"the module has not `x0`, `x1`, `x2`, `x3`, `x4` and 2 more$"):
+        ask({**whole, **{f"x{index}": torch.ones(1) for index in range(7)}})
+    with pytest.raises(ModelRejected, match=r"the module has not `old`; the state has not `bias`$"):
+        ask({"first": whole["first"], "second": whole["second"], "old": torch.ones(16)})
+    with pytest.raises(ModelRejected, match=r"does not load: .*size mismatch for bias"):
+        ask({**whole, "bias": torch.ones(3)})
+
+
 class Bomb:
     """Leaves a file where it is unpickled."""
 
@@ -202,6 +222,8 @@ def test_pickles_are_refused_and_never_run(tmp_path: Path) -> None:
         for kind in ("torchscript", "torch-export"):
             with pytest.raises(ModelRejected):
                 open_and_ask(example.with_artifacts({kind: path}))
+        with pytest.raises(ModelRejected):
+            open_and_ask(as_eager(example, "build_blank_mlp").with_artifacts({"state-dict": path}))
     assert not mark.exists()
     torch.load(path, weights_only=False)
     assert mark.exists(), "the bomb is none"

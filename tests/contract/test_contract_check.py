@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from bench import registry
 from bench.contract.check import Checked, check
@@ -262,6 +263,15 @@ def test_a_target_without_an_artifact_it_takes_is_a_problem(folder: Path) -> Non
     start, end = TEXT.index("  onnx:"), TEXT.index("inputs:")
     found = told(folder, f"{TEXT[:start]}  torch-export: digits.pt2\n{TEXT[end:]}")
     assert "target `ort-1`: onnxruntime takes `onnx`; the contract's artifacts are `torch-export`" in "\n".join(found)
+
+
+def test_a_state_that_no_function_builds_a_module_for_is_noted_as_not_used(folder: Path) -> None:
+    save_file({"weight": np.ones(9930, np.float32)}, folder / "m.safetensors")
+    text = TEXT.replace("artifacts:\n", "artifacts:\n  torchscript: digits.ts.pt\n  safetensors: m.safetensors\n")
+    found = checked(folder, text + "  torch: pytorch\n")
+    assert found.problems == ()
+    told = "the `safetensors` artifact is not used: name the function that builds its module as `factory` under `model`"
+    assert told in found.notices
 
 
 def test_the_backend_that_measures_nothing_needs_no_artifact(folder: Path) -> None:
