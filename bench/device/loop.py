@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
-from time import perf_counter_ns
-from typing import Any, Callable, Iterator, List, NamedTuple, Sequence
+from time import perf_counter_ns, sleep
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 MAX_BLOCK = 1 << 16
 """Most queries in a block: bounds the worker's memory and the time between two looks at the deadline."""
+
+SPIN_NS = 100_000
+"""How long before an arrival the open loop stops sleeping and spins on the clock: about what a sleep oversleeps."""
+IDLE_NS = 1_000_000
+"""A gap before the next arrival in which a look at deadlines and records delays no query."""
 
 
 class Span(NamedTuple):
@@ -78,6 +83,44 @@ def timed_block_with_state(
         append(clock() - begin)
         advance(outputs)
     return Span(start, clock() - start)
+
+
+def open_block(
+    run: Callable[[Any], Any],
+    advance: Optional[Callable[[Any], None]],
+    staged: Sequence[Any],
+    due_ns: Sequence[int],
+    look_ns: int,
+    look_by_ns: int,
+    issued_ns: List[int],
+    ended_ns: List[int],
+) -> None:
+    """Issue each query when it is due, or at once where it is overdue; note when each was issued and ended.
+
+    All on the one clock. Issues one query at least; from ``look_ns`` on the block ends in the first gap of
+    ``IDLE_NS``, at ``look_by_ns`` it ends anyway. Until an arrival it sleeps, and spins for the last
+    ``SPIN_NS``. State moves on between two queries: where the next is due already, that is part of its wait.
+    """
+    clock = perf_counter_ns
+    for query, due in zip(staged, due_ns):  # noqa: B905 - Python 3.8 knows no strict
+        begin = clock()
+        if begin >= look_ns and issued_ns and (due - begin > IDLE_NS or begin >= look_by_ns):
+            return
+        if due - begin > SPIN_NS:
+            sleep((due - begin - SPIN_NS) / 1e9)
+        while begin < due:
+            begin = clock()
+        outputs = run(query)
+        ended_ns.append(clock())
+        issued_ns.append(begin)
+        if advance is not None:
+            advance(outputs)
+
+
+def wait_until(due_ns: int) -> None:
+    """Sleep until the clock has reached ``due_ns``, at least."""
+    while (ahead := due_ns - perf_counter_ns()) > 0:
+        sleep(ahead / 1e9)
 
 
 class _Nothing:

@@ -31,6 +31,9 @@ START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, ACCURACY = (
 )
 PHASES = (START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, ACCURACY)
 
+# Kinds of arrivals in the server scenario.
+ARRIVALS = ("poisson", "constant")
+
 # Kinds of record. Each is a JSON object with these keys:
 HELLO = "hello"  # protocol, pid, python, machine {…}
 ENTER = "enter"  # phase: the worker is about to begin it
@@ -41,6 +44,8 @@ WARM = "warm-up"  # queries, duration_ns, settled, rule
 AUDITED = "audit"  # queries, latency_ns, wall_ns, loop_ns, ratio
 BATCH = "batch"  # size, tried [[size, samples_per_s] …]
 BLOCK = "block"  # count, samples, start_ns, wall_ns, switches; payload: count little-endian uint64, ns
+# … of the server scenario, also: busy_ns, queue_max
+SERVED = "served"  # rate_per_s, arrivals, seed, unanswered, found_free, late_p50_ns, late_p99_ns
 OUTPUT = "output"  # name, dtype, shape, first: samples from `first` on; payload: C-order bytes
 MEMORY = "memory"  # import_bytes, load_bytes, peak_bytes, method
 ERROR = "error"  # error (class name), message, trace
@@ -70,7 +75,9 @@ class Job:
     ``.npz`` with one array an input; without it inputs are generated from the ranges with ``seed``.
     The measurement ends when ``max_ns`` or ``max_queries`` is reached, or at the host's ``stop`` once
     ``min_ns`` and ``min_queries`` are reached. ``batch`` is a size, or 0 to find the best one.
-    ``only_start`` ends the process run after the first query (the cold-start scenario).
+    ``only_start`` ends the process run after the first query (the cold-start scenario). With a ``rate_per_s``
+    (the server scenario) queries arrive by a schedule of kind ``arrivals``, drawn with ``arrivals_seed``, for
+    ``max_ns``; what then waits is still answered, for at most as long again.
     """
 
     case: str
@@ -95,6 +102,9 @@ class Job:
     warm_up_max_ns: int = 3_000_000_000
     collect_outputs: bool = False
     only_start: bool = False
+    rate_per_s: float = 0.0
+    arrivals: str = "poisson"
+    arrivals_seed: int = 0
     spawned_ns: int = 0
     packages: List[str] = field(default_factory=list)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.device import loop, scenarios
+from bench.device import loop, scenarios, serving
 from bench.device.adapter import Query
 from bench.device.library import SampleLibrary
 
@@ -19,12 +19,19 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, reading_ns: int = 0) -> None:
         self.now_ns = 1_000_000
         self.reading_ns = reading_ns
-        for module in (loop, scenarios):
+        self.oversleeps_ns = 0
+        self.slept_ns: list[int] = []
+        for module in (loop, scenarios, serving):
             monkeypatch.setattr(module, "perf_counter_ns", self)
+        monkeypatch.setattr(loop, "sleep", self.sleep)
 
     def __call__(self) -> int:
         self.now_ns += self.reading_ns
         return self.now_ns
+
+    def sleep(self, seconds: float) -> None:
+        self.slept_ns.append(round(seconds * 1e9))
+        self.now_ns += self.slept_ns[-1] + self.oversleeps_ns
 
     def passes(self, duration_ns: int) -> None:
         self.now_ns += duration_ns
