@@ -11,7 +11,10 @@ from bench.device.records import Job, TensorJob
 from bench.plan import Case
 
 SEED = 20260101
-"""Of the generator for inputs where the contract has no samples; stored with the run."""
+"""Of the generator for inputs where the contract has no samples; stored with the run.
+
+Arrivals take it plus the process run's index: each process sees other arrivals, every run the same ones.
+"""
 LEAST_QUERIES = 64
 
 
@@ -44,6 +47,9 @@ def job_for(contract: Contract, case: Case, index: int, max_ns: int, allow_code:
         max_queries=scenario.max_queries,
         collect_outputs=case.collects_outputs and index == 0,
         only_start=scenario.scenario == "cold-start",
+        rate_per_s=scenario.rate_per_s,
+        arrivals=scenario.arrivals,
+        arrivals_seed=SEED + index,
     )
 
 

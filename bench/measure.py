@@ -16,6 +16,7 @@ from bench.contract.model import Contract
 from bench.errors import LaunchError
 from bench.jobs import job_for, settings_for
 from bench.judge.case import judge_case
+from bench.judge.serving import overload
 from bench.judge.stop import StopRule
 from bench.launch.conversation import Conversation
 from bench.launch.local import run_worker
@@ -104,7 +105,7 @@ def measure_case(case: Case, conditions: Conditions) -> CaseResult:
         process_runs=tuple(process_runs),
         figures=figures,
         verdicts=verdicts,
-        notes=disturbances(process_runs),
+        notes=_notes(process_runs),
         failure=_case_failure(process_runs),
         started=started.isoformat(timespec="seconds").replace("+00:00", "Z"),
         duration_ns=time.monotonic_ns() - begin,
@@ -161,7 +162,7 @@ def _timings(store: RunStore) -> Callable[[ProcessRun], NDArray[np.uint64] | Non
 
 def _settings(case: Case) -> dict[str, Json]:
     settings, scenario = settings_for(case), case.scenario
-    return {
+    settled: dict[str, Json] = {
         "threads": settings.threads,
         "precision": settings.precision,
         "residency": settings.residency,
@@ -171,12 +172,20 @@ def _settings(case: Case) -> dict[str, Json]:
         "max_ns": scenario.max_ns,
         "max_queries": scenario.max_queries,
     }
+    if scenario.rate_per_s:
+        settled.update(rate_per_s=scenario.rate_per_s, arrivals=scenario.arrivals)
+    return settled
 
 
 def _case_failure(process_runs: list[ProcessRun]) -> Failure | None:
     """The first failure, where no process gave a whole measurement."""
     failures = [one.failure for one in process_runs if one.failure is not None]
     return failures[0] if failures and len(failures) == len(process_runs) else None
+
+
+def _notes(process_runs: list[ProcessRun]) -> tuple[str, ...]:
+    overloaded = overload(process_runs)
+    return (*((overloaded,) if overloaded else ()), *disturbances(process_runs))
 
 
 def disturbances(process_runs: list[ProcessRun]) -> tuple[str, ...]:

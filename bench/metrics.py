@@ -13,7 +13,7 @@ from typing import Literal
 Direction = Literal["at most", "at least"]
 Unit = Literal["ns", "bytes", "per_s", "ratio", "number"]
 
-SCENARIOS = ("single-stream", "offline", "cold-start")
+SCENARIOS = ("single-stream", "multi-stream", "server", "offline", "cold-start")
 QUALITY = ("accuracy", "agreement")
 BLOCKS = (*SCENARIOS, *QUALITY)
 
@@ -35,7 +35,11 @@ MEMORY = (
     ),
 )
 LATENCY_MEAN = Metric("latency mean", "ns", "at most", "mean time of a query, from issue to usable result")
+SERVER_MEAN = Metric(
+    LATENCY_MEAN.name, "ns", "at most", "mean time of a query, from its scheduled arrival to usable result"
+)
 THROUGHPUT = Metric("throughput", "per_s", "at least", "samples a second of wall time")
+ACHIEVED = Metric(THROUGHPUT.name, "per_s", "at least", "samples a second of wall time: the rate that was achieved")
 START_PHASES = (
     Metric("cold start", "ns", "at most", "process start to the first answer"),
     Metric("start time", "ns", "at most", "process start to a worker that is ready to import the framework"),
@@ -64,12 +68,14 @@ ARTIFACT_SIZE = Metric("artifact size", "bytes", "at most", "size of the artifac
 
 BY_BLOCK: dict[str, tuple[Metric, ...]] = {
     "single-stream": (LATENCY_MEAN, THROUGHPUT, *MEMORY),
+    "multi-stream": (LATENCY_MEAN, THROUGHPUT, *MEMORY),
+    "server": (SERVER_MEAN, ACHIEVED, *MEMORY),
     "offline": (LATENCY_MEAN, THROUGHPUT, *MEMORY),
     "cold-start": (*START_PHASES, *MEMORY),
     "accuracy": ACCURACY,
     "agreement": AGREEMENT,
 }
-TIMED = ("single-stream", "offline")
+TIMED = ("single-stream", "multi-stream", "server", "offline")
 """Scenarios whose queries have latency percentiles."""
 
 _PERCENTILE = re.compile(r"latency p(\d{2}(?:\.\d{1,3})?)")

@@ -89,6 +89,31 @@ class Block:
     wall_ns: int
     switches: int
     """Involuntary context switches of the worker during the block."""
+    busy_ns: int | None = None
+    """Server: how long the model was taken by queries, one after the other; None in other scenarios."""
+    queue_max: int | None = None
+    """Server: the most queries that were in the system at once, the running one included."""
+
+
+@dataclass(frozen=True)
+class Serving:
+    """The open loop of the server scenario: its schedule, and how far it was kept.
+
+    The same kind, rate and seed give the same schedule again: arrival + latency is when each query was answered.
+    """
+
+    rate_per_s: float
+    """Queries a second."""
+    arrivals: str
+    """``poisson`` or ``constant``."""
+    seed: int
+    unanswered: int
+    """Queries that had arrived and were not answered when the measurement ended."""
+    found_free: int
+    """Queries that found the model free; the lateness is theirs."""
+    late_p50_ns: int | None
+    late_p99_ns: int | None
+    """From scheduled arrival to issue; None where no query found the model free."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +147,7 @@ class ProcessRun:
     samples_count: int = 0
     notes: tuple[str, ...] = ()
     failure: Failure | None = None
+    serving: Serving | None = None
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench import units
-from bench.contract.kinds import Kind, Quantity, ScalarKind, Schema, Whole, shape_of
+from bench.contract.kinds import Choice, Kind, Quantity, ScalarKind, Schema, Whole, shape_of
 from bench.contract.metric_names import right_metric
 from bench.contract.model import Place, Requirement
 from bench.contract.nodes import Node, Pairs, Scalar
 from bench.contract.problems import Problems, meant, quoted
 from bench.contract.tables import Field, shared
+from bench.device.records import ARRIVALS as KINDS_OF_ARRIVALS
 from bench.metrics import (
     ARTIFACT_SIZE,
     BLOCKS,
@@ -53,8 +54,29 @@ BEST_BATCH = Field(
     Whole("a batch size", 1, 1_000_000, 64, words={"best": 0}),
     "Samples a query, or `best`: the size with the highest throughput is looked for; 1 by default",
 )
-SETTINGS: Mapping[str, tuple[Field[int] | Field[float], ...]] = {
+STREAMS = 8
+"""Samples of a multi-stream query unless the contract says otherwise: MLPerf's number."""
+SAMPLES = Field(
+    "samples",
+    Whole("a number of samples", 1, 1_000_000, STREAMS),
+    f"Samples a query; {STREAMS} by default, as MLPerf's",
+)
+RATE = Field("rate", Quantity("per_s", 0.1, 1e5, "200/s"), "Queries that arrive in a second", required=True)
+ARRIVALS = Field(
+    "arrivals",
+    Choice("a kind of arrivals", KINDS_OF_ARRIVALS, random="poisson", exponential="poisson", uniform="constant"),
+    "How they arrive: at random (a seeded Poisson process), or at equal distances; poisson by default",
+)
+ARRIVING = Field(
+    "time",
+    Quantity("ns", 1e6, DAY_NS, "2 s"),
+    "How long queries arrive in one process; those left are answered after"
+    " it, for at most as long again; 2 s by default",
+)
+SETTINGS: Mapping[str, tuple[Field[int] | Field[float] | Field[str], ...]] = {
     "single-stream": (BATCH, PROCESSES, TIME, MIN_TIME, QUERIES),
+    "multi-stream": (SAMPLES, PROCESSES, TIME, MIN_TIME, QUERIES),
+    "server": (RATE, ARRIVALS, PROCESSES, ARRIVING, MIN_TIME, QUERIES),
     "offline": (BEST_BATCH, PROCESSES, TIME, MIN_TIME, QUERIES),
     "cold-start": (PROCESSES,),
     "accuracy": (),
@@ -67,7 +89,7 @@ SETTINGS: Mapping[str, tuple[Field[int] | Field[float], ...]] = {
 class Setting:
     """A scenario word's value (durations in ns) and where it stands."""
 
-    value: float
+    value: float | str
     place: Place
 
 
@@ -78,6 +100,8 @@ class Block:
     place: Place
     settings: Mapping[str, Setting]
     requirements: Mapping[str, Requirement]
+    words: frozenset[str] = frozenset()
+    """Every key that was written, those with a wrong value too."""
 
 
 class Limit(ScalarKind[Requirement]):
@@ -127,7 +151,7 @@ class BlockKind(Kind[Block]):
         self.block = block
         self.fields = {field.name: field for field in SETTINGS[block]}
         first = BY_BLOCK[block][0]
-        name = {"single-stream": "latency p99", "offline": "throughput"}.get(block, first.name)
+        name = "throughput" if block == "offline" else "latency p99" if block in TIMED else first.name
         metric = find(block, name) or first
         self.what = f"limits like `{{{name}: {Limit(block, metric).example}}}`"
 
@@ -150,7 +174,7 @@ class BlockKind(Kind[Block]):
                     requirements[key.text] = requirement
             else:
                 problems.add(key.place, right_metric(self.block, key.text, self.fields))
-        return Block(node.place, settings, requirements)
+        return Block(node.place, settings, requirements, frozenset(key.text for key, _ in node.pairs))
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
         properties: Schema = {}
@@ -211,6 +235,9 @@ class LimitsKind(Kind[Mapping[str, Block]]):
 
 HELP: Mapping[str, str] = {
     "single-stream": "One query after the other, each issued when the last is answered: what a waiting caller feels",
+    "multi-stream": "Queries of several samples, one after the other: what a caller with several cameras feels",
+    "server": "Queries arrive when they like, whether or not the model is free, and wait in a queue: what callers of a "
+    "service feel. Latency counts from the scheduled arrival; one thread issues them, in order",
     "offline": "All samples are there at once, in batches: how much a machine can do in a second",
     "cold-start": "Several fresh processes: from process start to the first answer, and each phase of it",
     "accuracy": "Outputs against the labels, over the whole validation set",
@@ -223,6 +250,6 @@ def _right_block(name: str, where: str) -> str:
     homes = [block for block in BLOCKS if find(block, name)]
     if homes:
         return f"{quoted(name)} belongs into a block: write `{homes[0]}: {{{name}: …}}`"
-    synonyms = {"latency": "single-stream", "throughput": "offline", "batch": "offline"}
+    synonyms = {"latency": "single-stream", "throughput": "offline", "batch": "offline", "rate": "server"}
     hint = meant(name, (*BLOCKS, ARTIFACT_SIZE.name), synonyms)
     return f"{quoted(name)} is no block of {quoted(where)}: {hint}"

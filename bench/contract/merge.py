@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from bench import units
-from bench.contract.limits import Block, BlockKind
+from bench.contract.limits import STREAMS, Block, BlockKind
 from bench.contract.model import Limits, Requirement, ScenarioSettings
 from bench.contract.problems import Problems, quoted
 from bench.metrics import BLOCKS, SCENARIOS
@@ -24,7 +24,8 @@ def merged(layers: Iterable[Mapping[str, Block]]) -> dict[str, Block]:
 
 def _over(below: Block, block: Block) -> Block:
     settings = {**below.settings, **block.settings}
-    return Block(block.place, settings, {**below.requirements, **block.requirements})
+    requirements = {**below.requirements, **block.requirements}
+    return Block(block.place, settings, requirements, below.words | block.words)
 
 
 def limits_of(blocks: Mapping[str, Block], problems: Problems) -> Limits:
@@ -44,16 +45,23 @@ def limits_of(blocks: Mapping[str, Block], problems: Problems) -> Limits:
 
 
 def _settings(name: str, block: Block, problems: Problems) -> ScenarioSettings:
-    found = {word: int(setting.value) for word, setting in block.settings.items()}
-    usual = ScenarioSettings(name)
+    written = {word: setting.value for word, setting in block.settings.items()}
+    found = {word: int(value) for word, value in written.items() if not isinstance(value, str)}
+    usual = ScenarioSettings(name, batch=STREAMS if name == "multi-stream" else 1)
     max_ns = found.get("time", usual.max_ns)
+    if name == "server" and "rate" not in block.words:
+        problems.add(
+            block.place, "`server` does not say how often queries arrive: write `rate: 200/s` beside its limits"
+        )
     settings = replace(
         usual,
-        batch=found.get("batch", usual.batch),
+        batch=found.get("batch", found.get("samples", usual.batch)),
         processes=found.get("processes", usual.processes),
         max_ns=max_ns,
         min_ns=found.get("min time", min(usual.min_ns, max_ns)),
         max_queries=found.get("queries", usual.max_queries),
+        rate_per_s=float(written.get("rate", usual.rate_per_s)),
+        arrivals=str(written.get("arrivals", usual.arrivals)),
     )
     if settings.min_ns > max_ns:
         least, most = units.show(settings.min_ns, "ns"), units.show(max_ns, "ns")

@@ -17,7 +17,8 @@ _SYNONYMS = {
     "f1 score": "f1", "roc auc": "auc", "auroc": "auc", "mse": "rmse", "loading time": "load time",
     "max difference": "max abs difference", "tolerance": "max abs difference", "atol": "max abs difference",
     "rtol": "max rel difference", "cosine similarity": "cosine", "runs": "processes", "repeats": "processes",
-    "batch size": "batch", "duration": "time", "max time": "time", "iterations": "queries",
+    "batch size": "batch", "batch": "samples", "streams": "samples", "samples": "batch", "load": "rate",
+    "duration": "time", "max time": "time", "iterations": "queries",
 }  # fmt: skip
 """Words of the field for what is called otherwise here."""
 _PERCENTILE = re.compile(r"(?:latency[ _-]*)?(?:p|percentile )(\d{1,6})(?:\.(\d*))?(?:[ _-]*latency)?", re.IGNORECASE)

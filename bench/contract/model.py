@@ -84,6 +84,10 @@ class ScenarioSettings:
     min_ns: int = 200_000_000
     max_ns: int = 2_000_000_000
     max_queries: int = 10_000_000
+    rate_per_s: float = 0.0
+    """Server: queries that arrive in a second; 0 in other scenarios."""
+    arrivals: str = "poisson"
+    """Server: ``poisson`` or ``constant``."""
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,8 @@ validation:
 
 limits:                            # for every target
   single-stream: {latency p50: 1 ms, latency p99: at most 5 ms, peak memory: 300 MiB, time: 2 s, processes: 3}
+  multi-stream: {samples: 8, latency p99: 20 ms}
+  server: {rate: 200/s, latency p99: 10 ms, time: 2 s}   # queries arrive when they like; those that must wait, wait
   accuracy: {top-1: 97 %, "metrics:weighted_error": at most 0.1}
   agreement: {max abs difference: 1e-4, label agreement: 100 %}
   artifact size: 1 MiB

@@ -125,5 +125,8 @@ def _batch_sizes(contract: Contract, target: Target, problems: Problems) -> None
     for scenario in target.limits.scenarios:
         if scenario.batch > 1 and scenario.batch not in sizes:
             message = f"`{scenario.scenario}` of target {quoted(target.name)} asks for a batch of {scenario.batch}"
-            fix = "name the dimension that counts samples, `batch: NAME`, or leave the size out"
+            own = next((size for size in sizes if size != 1), 1)
+            is_streams = scenario.scenario == "multi-stream"
+            leave = f"write `samples: {own}`" if is_streams else "leave the size out"
+            fix = f"name the dimension that counts samples, `batch: NAME`, or {leave}"
             problems.add(target.place, f"{message}, but the model's batch size is fixed: {fix}")

@@ -38,7 +38,8 @@ from .library import SampleLibrary, open_library  # noqa: E402
 from .loop import loop_cost, quiet  # noqa: E402
 from .outputs import NanCount, check  # noqa: E402
 from .records import Job  # noqa: E402
-from .scenarios import BLOCK_NS, CLOSED, Issuer, audit, best_batch, warm_up  # noqa: E402
+from .scenarios import BLOCK_NS, CLOSED, Block, Issuer, audit, best_batch, warm_up  # noqa: E402
+from .serving import OpenLoop  # noqa: E402
 from .warmup import RULE  # noqa: E402
 
 OUTPUT_CHUNK_BYTES = 8 << 20
@@ -157,7 +158,7 @@ class ProcessRunner:
             with self.channel.phase(records.AUDIT):
                 self._audit(issuer)
             with self.channel.phase(records.MEASURE):
-                self._timed_loop(issuer)
+                self._serve(issuer) if self.job.rate_per_s else self._timed_loop(issuer)
 
     def _batch(self, session: Session, library: SampleLibrary, overlapped: bool) -> int:
         job = self.job
@@ -203,16 +204,38 @@ class ProcessRunner:
             before = involuntary_switches()
             block = issuer.block(min(size, job.max_queries - queries))
             switches = involuntary_switches() - before
-            count = len(block.latencies_ns)
             queries += block.samples // issuer.batch
             elapsed = perf_counter_ns() - start
-            fields = {"count": count, "samples": block.samples, "start_ns": block.span.start_ns - start}
-            fields.update(wall_ns=max(1, block.span.wall_ns), switches=switches)
-            self.channel.send(records.BLOCK, fields, np.array(block.latencies_ns, dtype="<u8").tobytes())
+            self._send_block(block, start, switches=switches)
             enough = elapsed >= job.min_ns and queries >= job.min_queries
             if elapsed >= job.max_ns or queries >= job.max_queries or (enough and self.host.wants_stop()):
                 return
             size = max(1, int(BLOCK_NS * block.samples // issuer.batch // max(1, block.span.wall_ns)))
+
+    def _serve(self, issuer: Issuer) -> None:
+        """The open loop. The queue that is left when arrivals end is answered too, for at most ``max_ns`` more."""
+        job, start = self.job, perf_counter_ns()
+        loop = OpenLoop(issuer, job.arrivals, job.rate_per_s, job.arrivals_seed, job.max_ns, job.max_queries)
+        while True:
+            before = involuntary_switches()
+            served = loop.block()
+            if served is None:
+                break
+            switches, (block, busy_ns, queue_max) = involuntary_switches() - before, served
+            self._send_block(block, start, switches=switches, busy_ns=busy_ns, queue_max=queue_max)
+            elapsed = perf_counter_ns() - start
+            enough = elapsed >= job.min_ns and loop.answered >= job.min_queries
+            if elapsed >= 2 * job.max_ns or (enough and self.host.wants_stop()):
+                break
+        fields = {"rate_per_s": job.rate_per_s, "arrivals": job.arrivals, "seed": job.arrivals_seed}
+        fields.update(unanswered=loop.unanswered(), found_free=loop.lateness.count)
+        late = {"late_p50_ns": loop.lateness.percentile(0.5), "late_p99_ns": loop.lateness.percentile(0.99)}
+        self.channel.send(records.SERVED, dict(fields, **late))
+
+    def _send_block(self, block: Block, start_ns: int, **more: int) -> None:
+        fields = {"count": len(block.latencies_ns), "samples": block.samples}
+        fields.update(start_ns=block.span.start_ns - start_ns, wall_ns=max(1, block.span.wall_ns), **more)
+        self.channel.send(records.BLOCK, fields, np.array(block.latencies_ns, dtype="<u8").tobytes())
 
     def _send_outputs(self, session: Session, library: SampleLibrary) -> None:
         """Every sample once, in order, through the same session; each output in pieces as they come."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bench.contract.model import Contract, Requirement
 from bench.judge.quality import collected, quality_figures
+from bench.judge.serving import why_not_met
 from bench.judge.timing import timing_figures
 from bench.judge.verdict import at_best_undecided, verdict
 from bench.metrics import ARTIFACT_SIZE, MEMORY, QUALITY, START_PHASES, TIMED
@@ -136,6 +137,8 @@ def _verdict(requirement: Requirement, figure: Figure | None, runs: Sequence[Pro
         one = at_best_undecided(one, f"{len(crashes)} of {len(runs)} processes failed: {_told(crashes[0])}")
     elif len(runs) - len(failures) == 1 < planned:
         one = at_best_undecided(one, f"only 1 of {planned} processes was measured: how far they differ is not known")
+    if requirement.block == "server" and requirement.metric.startswith("latency") and (why := why_not_met(runs)):
+        one = at_best_undecided(one, why)
     if requirement.block in TIMED and one.outcome is not Outcome.NOT_MEASURED:
         one = _with_warm_up(one, runs)
     return one

@@ -11,6 +11,9 @@ clear could favour lucky stretches, so a look counts only if it is much clearer 
   limit. So a process ends early only where the limit is far away, and where the bias of stopping,
   a small part of the interval's width, cannot change the answer.
 
+In the server scenario only a miss is clear: a queue that grows slowly looks short in the beginning, and a
+limit that is met early may be missed later.
+
 A sequential test whose error over all looks and processes is exact is not claimed.
 """
 
@@ -83,4 +86,7 @@ def _is_clear(requirement: Requirement, estimate: Estimate | None) -> bool:
     if estimate is None or estimate.low is None or estimate.high is None:
         return False
     slack = MARGIN * estimate.value
-    return requirement.limit > estimate.high + slack or requirement.limit < estimate.low - slack
+    is_above, is_below = requirement.limit > estimate.high + slack, requirement.limit < estimate.low - slack
+    if requirement.block == "server":
+        return is_below if requirement.direction == "at most" else is_above
+    return is_above or is_below

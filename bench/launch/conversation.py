@@ -14,7 +14,7 @@ import numpy as np
 from bench import typed_json
 from bench.device import records
 from bench.errors import ProtocolError
-from bench.results import Audit, Block, Failure, Json, Memory, Phase, ProcessRun, WarmUp
+from bench.results import Audit, Block, Failure, Json, Memory, Phase, ProcessRun, Serving, WarmUp
 
 MAX_OUTPUT_BYTES = 8 << 30
 MAX_NOTES = 100
@@ -158,12 +158,19 @@ class Conversation:
 
     def _hear_block(self, fields: dict[str, Any], payload: bytes) -> None:
         names = ("count", "samples", "start_ns", "wall_ns", "switches")
-        block = Block(*(_whole(fields[name]) for name in names))
+        served = (_maybe_whole(fields.get(name)) for name in ("busy_ns", "queue_max"))
+        block = Block(*(_whole(fields[name]) for name in names), *served)
         if len(payload) != 8 * block.count or block.count < 1 or block.samples < 1 or block.wall_ns < 1:
             raise ValueError(
                 f"{block.count} timings of {block.samples} samples in {len(payload)} bytes, {block.wall_ns} ns"
             )
         self._blocks.append(block)
+
+    def _hear_served(self, fields: dict[str, Any], _: bytes) -> None:
+        seed, unanswered, found_free = (_whole(fields[name]) for name in ("seed", "unanswered", "found_free"))
+        late = (_maybe_whole(fields[name]) for name in ("late_p50_ns", "late_p99_ns"))
+        arrivals = _one_of(fields["arrivals"], records.ARRIVALS)
+        self._fields["serving"] = Serving(float(fields["rate_per_s"]), arrivals, seed, unanswered, found_free, *late)
 
     def _hear_memory(self, fields: dict[str, Any], _: bytes) -> None:
         imported, loaded, peak = (_maybe_whole(fields[name]) for name in ("import_bytes", "load_bytes", "peak_bytes"))

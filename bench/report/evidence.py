@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bench import units
 from bench.report.text import clean, plural, shortened
 from bench.results import CaseResult, Failure, Json, ProcessRun
 
@@ -85,8 +86,25 @@ def how(case: CaseResult) -> str:
     timings = sum(one.timings_count for one in case.process_runs)
     if timings:
         words.append(plural(timings, "timing"))
+    words += _arrivals(done)
     words += [*_warm_ups(done), *_audits(done), *_samples(case.process_runs)]
     return " · ".join(words)
+
+
+def _arrivals(processes: Iterable[ProcessRun]) -> list[str]:
+    """The open loop: rate, longest queue, and how late queries were issued that found the model free."""
+    served = [(one, one.serving) for one in processes if one.serving is not None]
+    if not served:
+        return []
+    rate = units.show(served[0][1].rate_per_s, "per_s")
+    longest = max((block.queue_max or 0 for one, _ in served for block in one.blocks), default=0)
+    words = [f"{served[0][1].arrivals} arrivals at {rate}", f"queue {longest} at most"]
+    late = [(one.late_p50_ns, one.late_p99_ns) for _, one in served if one.late_p50_ns is not None]
+    if late:
+        median, p99 = (units.show(max(one or 0 for one in kind), "ns") for kind in zip(*late, strict=True))
+        words.append(f"issued {median} late in the median, {p99} at p99")
+    unanswered = sum(one.unanswered for _, one in served)
+    return [*words, *([f"{unanswered} unanswered"] if unanswered else [])]
 
 
 def _warm_ups(processes: Iterable[ProcessRun]) -> list[str]:

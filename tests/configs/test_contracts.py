@@ -49,11 +49,15 @@ def test_a_contract_leaves_no_setting_of_a_target_to_a_default(path: Path) -> No
     assert {target.name: target.defaults for target in load(path).targets if target.defaults} == {}
 
 
-def test_the_demo_needs_only_the_cpu_extra_and_covers_every_scenario() -> None:
+def test_the_contracts_together_cover_every_scenario() -> None:
+    assert {case.scenario.scenario for path in CONTRACTS for case in plan(load(path)).cases} == set(SCENARIOS)
+
+
+def test_the_demo_needs_only_the_cpu_extra_and_covers_the_daily_scenarios() -> None:
     contract = load(CONFIGS / "demo.yaml")
     assert len(contract.targets) == 3
     assert {target.backend for target in contract.targets} == {"onnxruntime", "openvino"}
-    assert {case.scenario.scenario for case in plan(contract).cases} == set(SCENARIOS)
+    assert {case.scenario.scenario for case in plan(contract).cases} == {"single-stream", "offline", "cold-start"}
 
 
 def test_the_larger_contract_has_every_backend_and_every_artifact_on_a_target() -> None:

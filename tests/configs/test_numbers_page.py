@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from bench.contract.limits import STREAMS
 from bench.contract.model import ScenarioSettings
-from bench.device import scenarios, warmup
+from bench.device import loop, scenarios, serving, warmup
 from bench.device.records import PHASES, Job
 from bench.device.scenarios import CLOSED
 from bench.jobs import LEAST_QUERIES
+from bench.judge.serving import FULL
 from bench.judge.stop import CONFIDENCE as STOP_CONFIDENCE
 from bench.judge.stop import MARGIN
 from bench.stats import CONFIDENCE
@@ -21,7 +23,7 @@ from bench.stats.distributions import student_t
 from bench.stats.pool import needed
 
 PAGE = " ".join((Path(__file__).resolve().parents[2] / "docs" / "numbers.md").read_text(encoding="utf-8").split())
-NS_PER_MS, NS_PER_S = 1_000_000, 1_000_000_000
+NS_PER_US, NS_PER_MS, NS_PER_S = 1_000, 1_000_000, 1_000_000_000
 JOB = {one.name: one.default for one in fields(Job)}
 SCENARIO = ScenarioSettings("single-stream")
 
@@ -48,6 +50,13 @@ def test_the_table_of_timings_needed_is_the_codes_own() -> None:
         f"comes with a {CONFIDENCE * 100:.0f} % interval",
         f"{COARSE} and {FINE} of them",
         f"up to {scenarios.BEST_BATCH_MAX} samples a query",
+        f"(`samples`, {STREAMS} by default)",
+        f"sleeps until {loop.SPIN_NS // NS_PER_US} µs before it",
+        f"in gaps of at least {loop.IDLE_NS // NS_PER_MS} ms between arrivals",
+        f"where for {serving.LOOK_BY_NS // NS_PER_MS} ms there is none",
+        f"to {(2 ** (1 / serving.STEPS) - 1) * 100:.1f} %",
+        f"`arrivals: {SCENARIO.arrivals}`, the default",
+        f"At {FULL:.0f} and above the queue grows",
     ],
 )
 def test_every_constant_on_the_page_is_the_codes_own(sentence: str) -> None:

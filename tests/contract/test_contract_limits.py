@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.contract.limits import STREAMS
+from bench.contract.model import ScenarioSettings
 from tests.contract.contracts import WHOLE, changed, loaded, problem, problems, requirement, scenario
 
 
@@ -129,7 +131,7 @@ def test_a_name_that_is_no_metric_names_the_one_that_was_meant(tmp_path: Path, n
         ("top-1: 97 %", "top-1: 97", "`97` is more than 1: did you mean `97 %`?"),
         ("top-1: 97 %", "top-k: 97 %", "`top-k` needs its k: did you mean `top-5`?"),
         ("top-1: 97 %", "accuracy: 97 %", "`accuracy` is no metric of `accuracy`: did you mean `top-1`?"),
-        ("top-1: 97 %", "throughput: 9/s", "not measured in `accuracy`: it belongs into `single-stream` or `offline`"),
+        ("top-1: 97 %", "throughput: 9/s", "not measured in `accuracy`: it belongs into `single-stream` or `mul"),
         ("at most 0.1", "0.1", "your own metric needs a direction: write `at most 0.1` or `at least 0.1`"),
         ("at most 0.1", "at most 10 %", "`%` is a unit of share: write a plain number"),
         ("max abs difference: 1e-4", "atol: 1e-4", "did you mean `max abs difference`?"),
@@ -141,6 +143,15 @@ def test_a_name_that_is_no_metric_names_the_one_that_was_meant(tmp_path: Path, n
         ("time: 2 s", "time: 0 s", "`0 s` is out of bounds"),
         ("time: 2 s", "time: 30 h", "`30 h` is out of bounds"),
         ("time: 2 s", "min time: 3 s", "`min time` (3 s) is longer than `time` (2 s): write `time: 3 s` or more"),
+        ("  offline: {batch: 64, throughput: 1200/s}", "  server: {latency p99: 1 s}", "`server` does not say how "
+         "often queries arrive: write `rate: 200/s` beside its limits"),
+        ("offline: {batch: 64, throughput: 1200/s}", "server: {rate: 0/s, throughput: 1/s}", "`rate`: `0/s` is out of"),
+        ("offline: {batch: 64, throughput: 1200/s}", "server: {rate: 9, throughput: 1/s}", "`rate`: `9` has no unit"),
+        ("offline: {batch: 64, throughput: 1200/s}", "server: {rate: 9/s, arrivals: random, throughput: 1/s}",
+         "did you mean `poisson`?"),
+        ("offline: {batch: 64", "server: {batch: 64", "`batch` is no metric of `server`"),
+        ("offline: {batch: 64", "multi-stream: {batch: 64", "did you mean `samples`?"),
+        ("  single-stream: {latency p50", "  rate: 9/s\n  single-stream: {latency p50", "did you mean `server`?"),
         ("{processes: 5, cold start", "{batch: 5, cold start", "`batch` is no metric of `cold-start`"),
         ("  single-stream: {latency p50", "  single_stream: {latency p50", "did you mean `single-stream`?"),
         ("  artifact size: 1 MiB", "  latency p99: 1 s", "belongs into a block: write `single-stream: {latency p99"),
@@ -158,6 +169,32 @@ def test_a_limit_that_is_wrong_says_what_would_be_right(tmp_path: Path, old: str
 
 def test_a_common_limit_that_is_wrong_is_told_once_for_all_targets(tmp_path: Path) -> None:
     assert problem(tmp_path, changed("offline: {batch: 64, throughput: 1200/s}", "offline: {batch: 64}"))
+
+
+def test_a_wrong_rate_is_one_problem(tmp_path: Path) -> None:
+    wrong = "server: {rate: often, throughput: 1/s}"
+    assert "`rate`" in problem(tmp_path, changed("offline: {batch: 64, throughput: 1200/s}", wrong))
+
+
+def test_how_queries_arrive_is_read_and_has_its_defaults(tmp_path: Path) -> None:
+    def read(block: str, name: str) -> ScenarioSettings:
+        text = changed("offline: {batch: 64, throughput: 1200/s}", f"{name}: {{{block}, latency p99: 9 ms}}")
+        return scenario(loaded(tmp_path, text).targets[0], name)
+
+    server = read("rate: 1.5 k/s", "server")
+    assert (server.rate_per_s, server.arrivals, server.batch) == (1500.0, "poisson", 1)
+    assert read("rate: 0.5/s, arrivals: constant", "server").rate_per_s == 0.5
+    assert read("rate: 9/s, arrivals: constant", "server").arrivals == "constant"
+    assert read("samples: 3", "multi-stream").batch == 3
+    assert read("processes: 2", "multi-stream").batch == STREAMS == 8
+
+
+def test_a_target_takes_the_common_rate(tmp_path: Path) -> None:
+    text = changed("offline: {batch: 64, throughput: 1200/s}", "server: {rate: 9/s, latency p99: 9 ms}")
+    text = changed("latency p99: 3 ms, queries: 1000}", "latency p99: 3 ms}, server: {latency p99: 5 ms}", text)
+    own, common = loaded(tmp_path, text).targets
+    assert scenario(own, "server").rate_per_s == scenario(common, "server").rate_per_s == 9.0
+    assert requirement(own, "server latency p99").limit == 5e6
 
 
 def test_targets_that_owe_nothing_are_a_problem(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from bench.contract import grammar
 from bench.contract.load import parse
 from bench.contract.problems import ContractProblems
 from bench.contract.schema import json_schema
+from bench.device.records import ARRIVALS
 from bench.units import known_units
 from tests.contract.contracts import WHOLE
 
@@ -114,6 +115,10 @@ def blocks(draw: st.DrawFn, block: str) -> dict[str, object]:
         found["processes"] = draw(st.integers(1, 100))
     if block in metrics.TIMED and draw(st.booleans()):
         found |= {"time": "1.5 s", "min time": "10 ms", "queries": draw(st.integers(1, 10**7))}
+    if block == "multi-stream" and draw(st.booleans()):
+        found["samples"] = draw(st.integers(1, 64))
+    if block == "server":
+        found |= {"rate": draw(st.sampled_from(["200/s", "1.5 k/s"])), "arrivals": draw(st.sampled_from(ARRIVALS))}
     if block == "offline":
         found["batch"] = draw(st.sampled_from([1, 64, "best", "1_000"]))
     if block == "accuracy" and draw(st.booleans()):

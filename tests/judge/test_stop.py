@@ -44,6 +44,20 @@ def test_a_far_limit_is_decided_early(metric: str, limit: float) -> None:
     assert found < 20
 
 
+@pytest.mark.parametrize(
+    ("metric", "limit"), [(P50, 0.5e6), (P99, 0.5e6), ("latency mean", 0.5e6), ("throughput", 1e5)]
+)
+def test_a_server_may_stop_early_where_a_limit_is_plainly_missed(metric: str, limit: float) -> None:
+    assert (stopped_after(requirement("server", metric, limit)) or 99) < 20
+
+
+@pytest.mark.parametrize(("metric", "limit"), [(P50, 2e6), (P99, 1e9), ("latency mean", 2e6), ("throughput", 100)])
+def test_a_server_never_stops_early_because_a_limit_is_met(metric: str, limit: float) -> None:
+    """A queue that grows slowly looks short in the beginning."""
+    assert stopped_after(requirement("server", metric, limit)) is None
+    assert stopped_after(requirement("server", metric, limit), requirement("server", P50, 0.5e6)) is None
+
+
 @pytest.mark.parametrize(("metric", "limit"), [(P50, 1e6), (P50, 1.05e6), (P99, 1.3e6), ("throughput", 1000)])
 def test_a_near_limit_is_never_decided(metric: str, limit: float) -> None:
     assert stopped_after(requirement("single-stream", metric, limit)) is None

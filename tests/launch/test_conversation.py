@@ -14,7 +14,7 @@ from bench import typed_json
 from bench.device import records
 from bench.errors import ProtocolError
 from bench.launch.conversation import Conversation, lines, plain
-from bench.results import Failure, ProcessRun
+from bench.results import Failure, ProcessRun, Serving
 from tests.launch.talk import Ear
 
 HELLO = {"protocol": 1, "pid": 1, "python": "3.8", "machine": {"cores": 2, "load_1m": 0.5}}
@@ -30,6 +30,19 @@ GOOD: list[tuple[str, dict[str, Any], bytes]] = [
     ("audit", {"queries": 5, "latency_ns": 9, "wall_ns": 10, "loop_ns": 1, "ratio": 1.0}, b""),
     ("batch", {"size": 4, "tried": [[1, 10.0], [4, 20.0]]}, b""),
     ("block", BLOCK, TWO),
+    (
+        "served",
+        {
+            "rate_per_s": 200.0,
+            "arrivals": "poisson",
+            "seed": 7,
+            "unanswered": 1,
+            "found_free": 2,
+            "late_p50_ns": 40,
+            "late_p99_ns": None,
+        },
+        b"",
+    ),
     ("memory", {"import_bytes": 1, "load_bytes": 2, "peak_bytes": None, "method": "VmHWM"}, b""),
     ("output", {"name": "y", "dtype": "<f4", "shape": [1, 2], "first": 0, "at": 0}, bytes(8)),
     ("end", {}, b""),
@@ -51,6 +64,8 @@ def test_a_whole_conversation_is_a_process_run() -> None:
     assert (run.index, run.batch, run.batches_tried, run.notes) == (3, 4, ((1, 10.0), (4, 20.0)), ("a note",))
     assert (run.samples_source, run.samples_count, run.timings, run.timings_count) == ("file", 3, "t.npy", 2)
     assert (run.failure, run.cold_start_ns) == (None, None)
+    assert run.serving == Serving(200.0, "poisson", 7, 1, 2, 40, None)
+    assert (run.blocks[0].busy_ns, run.blocks[0].queue_max) == (None, None)
     assert ear.phases == ["load"]
     assert list(ear.timings) == [10, 20]
     assert conversation.outputs()["y"].tolist() == [[0.0, 0.0]]
@@ -86,6 +101,10 @@ def test_cold_start_is_the_sum_of_its_four_phases() -> None:
         ("block", {"count": 1 << 70}, TWO),
         ("block", {"samples": 0}, TWO),
         ("block", {"wall_ns": -1}, TWO),
+        ("block", {"busy_ns": -1}, TWO),
+        ("served", {"arrivals": "sometimes"}, b""),
+        ("served", {"rate_per_s": "often"}, b""),
+        ("served", {"unanswered": None}, b""),
         ("memory", {"peak_bytes": "much"}, b""),
         ("output", {"dtype": "O"}, bytes(8)),
         ("output", {"dtype": "a"}, bytes(8)),

@@ -22,8 +22,8 @@ from bench.report import FORMATS
 from bench.report.frame import COLUMNS, frame
 from bench.report.rows import rows, sentence, summary, verdicts
 from bench.report.text import clean
-from bench.results import Figure, Outcome, StoredRun
-from tests.report.example import case, every_outcome, kept, latency, run, verdict
+from bench.results import Block, Figure, Outcome, Serving, StoredRun
+from tests.report.example import MET, case, every_outcome, kept, latency, process, run, verdict
 from tests.report.hostile import hostile_text, poisoned
 
 markdown, to_json, junit, to_csv = (FORMATS[name] for name in ("markdown", "json", "junit", "csv"))
@@ -207,3 +207,18 @@ def test_the_formats_cost_nothing_until_one_is_asked_for() -> None:
     code = "import bench.report, sys; print([n for n in ('rich', 'pandas', 'numpy') if n in sys.modules])"
     done = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_an_open_loop_tells_its_rate_its_queue_and_its_lateness() -> None:
+    found = verdict("server", latency("latency p99", 1e6, 9e5, 1.1e6), "at most", 2e6, "2 ms", MET, "within")
+    blocks = (Block(10, 10, 0, 10**9, 0, 10**8, 3), Block(10, 10, 10**9, 10**9, 0, 10**8, 7))
+    runs = tuple(
+        replace(process(index), blocks=blocks, serving=Serving(200.0, "poisson", index, index, 9, 4_000, 70_000))
+        for index in range(3)
+    )
+    whole = run(case("a", "null", "server", (found,), process_runs=runs))
+    told = "poisson arrivals at 200/s · queue 7 at most · issued 4 µs late in the median, 70 µs at p99 · 3 unanswered"
+    assert told in " ".join(markdown(whole).split())
+    idle = tuple(replace(one, serving=Serving(200.0, "constant", 1, 0, 0, None, None)) for one in runs)
+    text = " ".join(markdown(run(case("a", "null", "server", (found,), process_runs=idle))).split())
+    assert "constant arrivals at 200/s · queue 7 at most · warm-up" in text
