@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,8 +22,7 @@ from tests.launch.talk import MS, Ear, job, measure
 SERVICE_NS = 500_000
 WINDOW_NS = 400 * MS
 TRIES = 6
-QUIET = 0.01
-"""Of the service time: as long as queries were late by no more than this on average, other work stayed away."""
+ON_TIME_NS = 20_000
 MODEL = ModelFiles({}, (TensorSpec("x", "float32", ("batch", 4)),), (TensorSpec("y", "float32", ("batch", 3)),))
 SPINNING = "tests.device.spinning:Spinning"
 
@@ -66,15 +64,6 @@ def spin(utilisation: float, seed: int) -> Measured:
     return Measured(np.array(latencies, np.int64), due, ran[:, 0], ran[:, 1])
 
 
-def quiet_ones(utilisation: float) -> Iterator[Measured]:
-    """Measurements until one was undisturbed; that one is the last."""
-    for seed in range(TRIES):
-        found = spin(utilisation, seed)
-        yield found
-        if found.late_ns.mean() <= QUIET * SERVICE_NS:
-            return
-
-
 def figures(sojourn_ns: NDArray[Any]) -> list[float]:
     """Mean, p50, p90, p99."""
     return [float(sojourn_ns.mean()), *(float(one) for one in np.percentile(sojourn_ns, [50, 90, 99]))]
@@ -82,17 +71,20 @@ def figures(sojourn_ns: NDArray[Any]) -> list[float]:
 
 @pytest.mark.parametrize("utilisation", [0.3, 0.5, 0.7])
 def test_latencies_are_those_of_the_queue_with_the_services_measured(utilisation: float) -> None:
-    """Exact with the lateness put in; without it a bound for every query, and 5 % apart where the machine was quiet."""
-    for one in quiet_ones(utilisation):
-        assert len(one.latencies_ns) == len(one.due_ns) == len(one.begin_ns)
-        ideal, late = sojourns(one.due_ns, one.service_ns), one.late_ns
-        with_lateness = sojourns(one.due_ns, one.service_ns + late)
-        assert (late >= 0).all()
-        assert (one.latencies_ns >= ideal).all(), "a query was answered before it could be"
-        assert (one.latencies_ns >= with_lateness).all()
-        assert np.median(one.latencies_ns - with_lateness) < 20_000  # two calls of Python and a reading of the clock
-        if late.mean() <= QUIET * SERVICE_NS:
-            assert figures(one.latencies_ns) == pytest.approx(figures(ideal), rel=0.05)
+    """A bound for every query, and the same figures where the lateness that was measured is put in, on any machine."""
+    one = spin(utilisation, seed=1)
+    assert len(one.latencies_ns) == len(one.due_ns) == len(one.begin_ns)
+    assert (one.late_ns >= 0).all()
+    assert (one.latencies_ns >= sojourns(one.due_ns, one.service_ns)).all(), "answered before it could be"
+    with_lateness = sojourns(one.due_ns, one.service_ns + one.late_ns)
+    assert (one.latencies_ns >= with_lateness).all()
+    assert figures(one.latencies_ns) == pytest.approx(figures(with_lateness), rel=0.05)
+
+
+def test_queries_are_issued_when_they_are_due() -> None:
+    """Once in a few tries at least: other work may keep the processor."""
+    medians = (np.median(spin(0.3, seed).late_ns) for seed in range(TRIES))
+    assert any(median <= ON_TIME_NS for median in medians)
 
 
 def at(rate_per_s: float) -> dict[str, Any]:
