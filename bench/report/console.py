@@ -80,7 +80,8 @@ def _head(console: Console, run: StoredRun) -> None:
 
 def _table(own: Sequence[Row], every: Sequence[Row], width: int) -> Table:
     """One target's requirements, in columns that are as wide in all targets' tables."""
-    widths = _widths([_cells(row) for row in every], width)
+    heads = [("", clean(row.verdict.block), "", "", "", "") for row in every]
+    widths = _widths([*(_cells(row) for row in every), *heads], width)
     table = Table(box=None, padding=(0, GAP, 0, 0), header_style="dim", show_edge=False, pad_edge=False)
     for head, wide in widths.items():
         table.add_column(_broken(head, wide), width=wide, overflow="fold")

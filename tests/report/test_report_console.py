@@ -160,3 +160,10 @@ def test_a_target_s_mark_is_never_better_than_its_worst_requirement(outcomes: li
         found = {one.outcome for one in verdicts}
         worst = next(one for one in (MISSED, Outcome.NOT_MEASURED, Outcome.UNDECIDED, MET) if one in found)
         assert f"\n{marks[worst]} {target}: " in text
+
+
+def test_a_scenario_longer_than_its_metrics_stands_on_one_line() -> None:
+    figure = Figure("latency p50", "ns", 1e6, 9e5, 1.1e6)
+    own = (verdict("multi-stream", figure, "at most", 2e6, "2 ms", MET, "within"),)
+    text = console.render(run(case("a", "null", "multi-stream", own)), width=80)
+    assert re.search(r"^ +multi-stream$", text, re.MULTILINE)
