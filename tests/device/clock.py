@@ -86,10 +86,10 @@ class Overlapping(Session):
 
 
 class Asynchronous(Session):
-    """``run`` only enqueues, in a microsecond; ``read`` waits until all that was enqueued is done."""
+    """``run`` only enqueues, in a microsecond or ``waits_ns``; ``read`` waits until all that was enqueued is done."""
 
-    def __init__(self, clock: Clock, work_ns: int) -> None:
-        super().__init__(clock, lambda staged: 1000)
+    def __init__(self, clock: Clock, work_ns: int, waits_ns: int = 1000) -> None:
+        super().__init__(clock, lambda staged: waits_ns)
         self.work_ns = work_ns
         self.done_at_ns = 0
 

@@ -9,7 +9,7 @@ import pytest
 
 from bench.device.library import SampleLibrary
 from bench.device.loop import MAX_BLOCK, LoopCost
-from bench.device.scenarios import OVERLAPPED, Issuer, audit, best_batch, warm_up
+from bench.device.scenarios import CLOSED, OVERLAPPED, Issuer, audit, best_batch, warm_up
 from tests.device.clock import Asynchronous, Clock, Overlapping, Session, WithState, library
 
 MS = 1_000_000
@@ -131,6 +131,16 @@ def test_the_audit_of_a_session_that_returns_early_stays_open(clock: Clock, work
     closure = audit(issuer, issuer.drained_ns(), FREE)
     assert closure.ratio < 0.2
     assert closure.wall_ns >= closure.queries * work_ns
+
+
+@pytest.mark.parametrize(("waited", "is_caught"), [(0.7, True), (0.85, True), (0.95, False)])
+def test_a_session_that_waits_for_part_of_the_work_is_caught_below_nine_tenths(
+    clock: Clock, waited: float, is_caught: bool
+) -> None:
+    issuer = Issuer(Asynchronous(clock, MS, waits_ns=int(waited * MS)), library(), 1, overlapped=False)
+    closure = audit(issuer, issuer.drained_ns(), FREE)
+    assert closure.ratio == pytest.approx(waited, abs=0.02)
+    assert (closure.ratio < CLOSED) is is_caught
 
 
 def test_the_audit_does_not_charge_a_fast_call_with_the_loops_own_cost(monkeypatch: pytest.MonkeyPatch) -> None:
