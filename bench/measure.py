@@ -128,7 +128,10 @@ def _process_run(
 ) -> tuple[ProcessRun, Mapping[str, NDArray[Any]]]:
     max_ns = conditions.budget.next_process_ns(case.scenario.max_ns)
     if max_ns is None:
-        spent = Failure("BudgetSpent", "the time budget was spent before this process: give a larger --time-budget")
+        spent = Failure(
+            "BudgetSpent",
+            "the time budget was spent before this process: go on with --resume, or give a larger --time-budget",
+        )
         return ProcessRun(index, failure=spent), {}
     job = replace(job_for(conditions.contract, case, index, max_ns, conditions.allow_code), batch=batch)
     writer = conditions.store.timings_writer(case.id, index)

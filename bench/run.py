@@ -16,6 +16,7 @@ from bench.contract.model import Contract
 from bench.device.adapter import STATES
 from bench.errors import ContractError
 from bench.jobs import SEED, settings_for
+from bench.judge.case import BUDGET_SPENT
 from bench.measure import Conditions, measure_case
 from bench.plan import Case, Plan
 from bench.progress import Progress
@@ -53,13 +54,14 @@ def execute(
 ) -> StoredRun:
     """Measure every case of the plan, each stored as soon as it is judged; the run as it then stands.
 
-    With ``options.resume`` only the cases that run has no result for are measured. Raises ContractError
+    With ``options.resume`` only the cases are measured that the run has no result for, or one that its time
+    budget cut short. Raises ContractError
     where the stored run is not of this contract and plan, Interrupted on Ctrl-C.
     """
     refuse_code(contract, plan, options.allow_code)
     text = contract.path.read_bytes()
     store = _resumed(contract, plan, options, text) if options.resume else _new(contract, plan, options, text, notices)
-    finished = store.finished()
+    finished = {name for name, result in store.finished().items() if not cut_short(result)}
     cases = [case for case in plan.cases if case.id not in finished]
     try:
         _measure(contract, cases, store, options, progress)
@@ -85,6 +87,11 @@ def _measure(
         progress.case_done(result)
         results.append(result)
     return results
+
+
+def cut_short(result: CaseResult) -> bool:
+    """Whether a process of the case was left out because the time budget was spent."""
+    return any(one.failure is not None and one.failure.error == BUDGET_SPENT for one in result.process_runs)
 
 
 def refuse_code(contract: Contract, plan: Plan, allow_code: bool) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.artifacts import KINDS, ArtifactError, ArtifactFacts, read
+from bench.artifacts import KINDS, ArtifactError, ArtifactFacts, companions_of, read
 from bench.contract.findings import Findings
 from bench.contract.model import Artifact, Contract, Place
 from bench.contract.paths import exists
@@ -46,10 +46,17 @@ def _facts(contract: Contract, artifact: Artifact, findings: Findings) -> Artifa
         findings.notice(f"`{artifact.kind}` artifacts are not read here: what the contract says of it is not compared")
         return None
     try:
-        return read(artifact.kind, artifact.path, tuple(path for path, _ in artifact.companions))
+        facts = read(artifact.kind, artifact.path, tuple(path for path, _ in artifact.companions))
+        needed = companions_of(artifact.kind, artifact.path)
     except ArtifactError as error:
         findings.problems.add(artifact.place, _without_folder(str(error), contract.folder))
         return None
+    listed = {path.resolve() for path, _ in artifact.companions}
+    for file in needed:
+        if file.resolve() not in listed:
+            owner = artifact.path.name
+            findings.notice(f"{file.name} belongs to {owner} and has no sha256 in the contract: list it under `files`")
+    return facts
 
 
 def _without_folder(message: str, folder: Path) -> str:

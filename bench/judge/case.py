@@ -7,14 +7,17 @@ called met: a model that crashes now and then does not keep a contract.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.contract.model import Contract, Requirement
+from bench.artifacts import KINDS, ArtifactError, companions_of
+from bench.contract.model import Artifact, Contract, Requirement
 from bench.judge.quality import collected, quality_figures
 from bench.judge.serving import why_not_met
 from bench.judge.timing import timing_figures
@@ -82,16 +85,24 @@ def artifact_size(contract: Contract, finished: Sequence[ProcessRun]) -> Figure:
     """The bytes of the artifact that the target really used, its companion files included."""
     used = {str(one.facts["artifact"]) for one in finished if "artifact" in one.facts}
     artifacts = [one for one in contract.artifacts if one.kind in used]
-    if not artifacts and len(contract.artifacts) == 1:
+    if not artifacts and finished and len(contract.artifacts) == 1:
         artifacts = list(contract.artifacts)
     if len(artifacts) != 1:
         return _missing("artifact size", "bytes", "which artifact the target uses is told by a process that opened it")
-    files = [artifacts[0].path, *(path for path, _ in artifacts[0].companions)]
     try:
+        files = _files(artifacts[0])
         size = sum(path.stat().st_size for path in files)
     except OSError as error:
         return _missing("artifact size", "bytes", f"{error.filename}: {error.strerror}")
     return Figure("artifact size", "bytes", float(size), count=len(files))
+
+
+def _files(artifact: Artifact) -> set[Path]:
+    """The artifact's files: those that the contract lists, and those that it asks for itself, where we can read it."""
+    files = [artifact.path, *(path for path, _ in artifact.companions)]
+    with suppress(ArtifactError):
+        files += companions_of(artifact.kind, artifact.path) if artifact.kind in KINDS else ()
+    return {path.resolve() for path in files}
 
 
 def _of_processes(

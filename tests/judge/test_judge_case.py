@@ -75,11 +75,12 @@ def test_the_size_is_that_of_the_artifact_really_used_with_its_companions(tmp_pa
     assert verdicts["artifact size"].outcome is MISSED
 
 
-def test_the_size_is_known_without_a_process_where_there_is_one_artifact(tmp_path: Path) -> None:
+def test_an_artifact_that_no_process_could_open_keeps_no_size(tmp_path: Path) -> None:
+    """Else a contract that asks for nothing but the size would be kept by a model that does not run."""
     whole = contract(tmp_path)
     assert judged(case(SIZE), three(CRASH, CRASH, CRASH), whole)[1]["artifact size"].outcome is NOT_MEASURED
     single = replace(whole, artifacts=whole.artifacts[:1])
-    assert judged(case(SIZE), three(CRASH, CRASH, CRASH), single)[1]["artifact size"].outcome is MET
+    assert judged(case(SIZE), three(CRASH, CRASH, CRASH), single)[1]["artifact size"].outcome is NOT_MEASURED
 
 
 def test_an_unsupported_percentile_is_not_measured_and_says_how_many_it_needs(tmp_path: Path) -> None:

@@ -240,3 +240,18 @@ def test_a_run_that_is_not_there_is_wrong_input(place: Place) -> None:
             timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == 2, done.stderr
+
+
+def test_resume_measures_what_a_spent_time_budget_left_out(place: Place) -> None:
+    place.write({"a": "onnxruntime"})
+    assert place.run("--time-budget", "1 ms").returncode == 3
+    done = place.run("--resume", "latest")
+    assert done.returncode == 0, done.stdout
+    assert "time budget" not in done.stdout
+
+
+def test_a_model_that_cannot_be_opened_keeps_no_contract(place: Place) -> None:
+    place.write({"a": "{backend: SegfaultInRun, limits: {artifact size: 1 MiB}}"})
+    done = place.run("--only", "artifact size")
+    assert done.returncode == 3
+    assert "kept on a" not in done.stdout
