@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from bench.device.adapter import ModelRejected, TensorSpec
+from bench.device.adapter import UNTOLD, ModelRejected, TensorSpec
 
 
 class Found(NamedTuple):
@@ -41,6 +41,8 @@ def _match(specs: Tuple[TensorSpec, ...], found: Mapping[str, Found], what: str)
 
 
 def _fits(spec: TensorSpec, shape: Sequence[Any]) -> bool:
+    if spec.shape == UNTOLD:
+        return True
     return len(shape) == len(spec.shape) and all(
         ours == theirs for ours, theirs in zip(spec.shape, shape) if isinstance(ours, int) and isinstance(theirs, int)
     )

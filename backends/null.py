@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Mapping, Optional, Tuple
 
 import numpy as np
 
 from backends import options, staging
 from bench.device.adapter import Arrays, Availability, ModelFiles, Query, Settings
+from bench.device.declared import Declared
 
-
-class _Staged(NamedTuple):
-    """The sizes a query fixes: all that is needed to make up outputs."""
-
-    sizes: Dict[str, int]
+_Sizes = Tuple[Tuple[str, int], ...]
+"""What a query fixes: all that is needed to make up outputs."""
 
 
 class NullSession:
     """Takes any query of the declared inputs; answers zeros of the declared outputs."""
 
+    run: Callable[[Any], Any] = tuple
+    """A tuple's tuple is itself: nearly the cheapest call there is, so that what is timed is the loop alone."""
+
     def __init__(self, model: ModelFiles) -> None:
         self._model = model
 
-    def stage(self, query: Query) -> _Staged:
-        return _Staged(staging.sizes_of(self._model, query))
+    def stage(self, query: Query) -> _Sizes:
+        return tuple(staging.sizes_of(self._model, query).items())
 
-    def run(self, staged: Any) -> Any:
-        return staged
-
-    def read(self, outputs: _Staged) -> Arrays:
+    def read(self, outputs: _Sizes) -> Arrays:
         """Zeros; a dimension whose size nothing tells is 1."""
-        sizes = outputs.sizes
+        sizes = dict(outputs)
         return {
             spec.name: np.zeros(
                 [size if isinstance(size, int) else sizes.get(size, 1) for size in spec.shape], spec.dtype
@@ -39,7 +37,8 @@ class NullSession:
         }
 
     def facts(self) -> Mapping[str, object]:
-        return {"device": "cpu", "precision": "none: nothing is computed", "threads": 1, "artifact": "none"}
+        said = {"device": "cpu", "precision": "none: nothing is computed", "threads": 1, "artifact": "none"}
+        return {**said, "computes": False}
 
     def __enter__(self) -> "NullSession":
         return self
@@ -52,7 +51,8 @@ class NullAdapter:
     """Does nothing with any model, or with none."""
 
     artifact_kinds: Tuple[str, ...] = ()
-    options: Mapping[str, str] = {}
+    options: Mapping[str, Declared] = {}
+    devices: Tuple[str, ...] = ("cpu",)
     packages: Tuple[str, ...] = ()
     concurrent_runs = True
 
@@ -60,5 +60,5 @@ class NullAdapter:
         return Availability(True, devices=("cpu",))
 
     def open(self, model: ModelFiles, settings: Settings) -> NullSession:
-        options.check_known(settings, self.options, ("cpu",))
+        options.check_known(settings, self.options, self.devices)
         return NullSession(model)

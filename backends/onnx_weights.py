@@ -2,7 +2,7 @@
 
 The ``onnx`` package is not needed where a model only runs. Only the heads of the initialisers are read:
 https://github.com/onnx/onnx/blob/main/onnx/onnx.proto (ModelProto.graph = 7, GraphProto.initializer = 5,
-TensorProto.dims = 1 and data_type = 2).
+TensorProto.dims = 1, data_type = 2 and external_data = 13, whose entries have key = 1 and value = 2).
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import mmap
 from collections import Counter
 from math import prod
 from pathlib import Path
-from typing import Dict, Iterator, Tuple, Union
+from typing import Dict, Iterator, Set, Tuple, Union
 
-GRAPH, INITIALIZER, DIMS, DATA_TYPE = 7, 5, 1, 2
+GRAPH, INITIALIZER, DIMS, DATA_TYPE, EXTERNAL_DATA = 7, 5, 1, 2, 13
+KEY, VALUE = 1, 2
 DTYPES = {
     1: "float32",
     2: "uint8",
@@ -47,6 +48,22 @@ def weight_dtypes(path: Path) -> Dict[str, int]:
         except (IndexError, ValueError):
             return {}
     return dict(counts)
+
+
+def external_files(path: Path) -> Set[Path]:
+    """The files beside it that hold initialisers of the main graph; none for what is no ONNX file."""
+    found: Set[Path] = set()
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        try:
+            for graph in _messages(data, (0, len(data)), GRAPH):
+                for tensor in _messages(data, graph, INITIALIZER):
+                    for entry in _messages(data, tensor, EXTERNAL_DATA):
+                        words = {field: data[slice(*at)] for field, at in _fields(data, entry) if isinstance(at, tuple)}
+                        if words.get(KEY) == b"location":
+                            found.add(path.parent / words.get(VALUE, b"").decode(errors="replace"))
+        except (IndexError, ValueError):
+            return set()
+    return found
 
 
 def _messages(data: mmap.mmap, span: Span, wanted: int) -> Iterator[Span]:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import difflib
-from typing import Mapping, Sequence, TypeVar, Union
+from typing import Any, Mapping, Sequence
 
-from bench.device.adapter import AdapterError, DeviceUnavailable, Option, Settings
+from bench.device.adapter import AdapterError, DeviceUnavailable, Settings
+from bench.device.declared import Conflict, Declared, Option, listed, refusal
 
-PRECISIONS = ("fp32", "bf16", "fp16", "fp64")
-
-Value = TypeVar("Value", bound=Union[str, bool])
+PRECISIONS = ("fp32", "tf32", "bf16", "fp16", "fp64")
 
 
-def check_known(settings: Settings, known: Mapping[str, str], devices: Sequence[str]) -> None:
-    """Refuse unknown options and settings without meaning (AdapterError), and other devices (DeviceUnavailable)."""
-    for name in settings.extra:
+def check_known(settings: Settings, known: Mapping[str, Declared], devices: Sequence[str]) -> None:
+    """AdapterError for an option that is unknown or takes other values, and for settings without meaning;
+    DeviceUnavailable for another device."""
+    for name, value in settings.extra.items():
         if name not in known:
             near = difflib.get_close_matches(name, list(known), n=1)
             hint = "did you mean `%s`?" % near[0] if near else "it knows %s" % (", ".join(known) or "none")
             raise AdapterError("this backend has no option `%s`: %s" % (name, hint))
+        refused = refusal(known, name, value)
+        if refused:
+            raise AdapterError("option `%s`: %s" % (name, refused))
     if settings.device not in devices:
-        raise DeviceUnavailable("device `%s` is not offered here; there is %s" % (settings.device, ", ".join(devices)))
+        raise DeviceUnavailable("device `%s` is not offered here; there is %s" % (settings.device, listed(devices)))
     if settings.threads < 1:
         raise AdapterError("threads is %d: say 1 or more" % settings.threads)
     if settings.precision not in PRECISIONS:
@@ -29,19 +32,12 @@ def check_known(settings: Settings, known: Mapping[str, str], devices: Sequence[
         raise AdapterError("residency is `%s`: say host or device" % settings.residency)
 
 
-def choice(extra: Mapping[str, Option], name: str, choices: Sequence[Value], default: Value) -> Value:
-    """One of a few words (or true and false)."""
-    value = extra.get(name, default)
-    for one in choices:
-        if value == one and isinstance(value, bool) == isinstance(one, bool):
-            return one
-    words = ", ".join(str(one).lower() if isinstance(one, bool) else str(one) for one in choices)
-    raise AdapterError("option `%s` is %r: it takes %s" % (name, value, words))
+def refuse(conflict: Conflict) -> None:
+    """AdapterError where there is one."""
+    if conflict:
+        raise AdapterError("`%s`: %s" % conflict)
 
 
-def count(extra: Mapping[str, Option], name: str, default: int) -> int:
-    """A whole number of at least 1."""
-    value = extra.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise AdapterError("option `%s` is %r: it takes a whole number of at least 1" % (name, value))
-    return value
+def value_of(extra: Mapping[str, Option], known: Mapping[str, Declared], name: str) -> Any:
+    """The option's value, which ``check_known`` has seen; its default where it was left out."""
+    return extra.get(name, getattr(known[name], "default", None))

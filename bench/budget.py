@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 LEAST_NS = 200_000_000
 """A process is not started for less measuring than this."""
+GRACE_NS = 5_000_000_000
+"""A process that is still there this long after the budget is spent is killed: it hangs, or is far too slow for it."""
 
 
 class Budget:
@@ -38,6 +40,14 @@ class Budget:
         self._started += 1
         self._granted_ns += granted
         return granted
+
+    def expect(self, processes: int) -> None:
+        """Processes that will come after all."""
+        self._left += processes
+
+    def left_ns(self) -> int | None:
+        """What is left of the budget now, 0 at least; None without a budget."""
+        return None if self._total_ns is None else max(0, self._total_ns - (self._clock() - self._start))
 
     def skip(self, processes: int) -> None:
         """Processes that will not come after all."""

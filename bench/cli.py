@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ def _examples(*lines: str) -> str:
         "benchpact init model.onnx -o contract.yaml    write a contract from a model",
         "benchpact check contract.yaml                 validate it, measure nothing",
         "benchpact run contract.yaml                   measure, judge, and say so by the exit code",
+        "benchpact smoke contract.yaml --on pi4        a first answer from a board",
         "benchpact report latest --format markdown     show a stored run again",
     )
     + "\n\n\b\nExit codes:\n  0  every requirement is met\n  1  at least one is missed"
@@ -44,26 +45,54 @@ def cli(debug: bool) -> None:
     """
 
 
-def _complete_targets(context: click.Context, _: click.Parameter, start: str) -> list[CompletionItem]:
-    """Target names for ``--on``, from the contract on the line or the site's targets file."""
-    from click.shell_completion import CompletionItem
+def _completed(what: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """What the shell offers, by a function of ``commands.completion``, imported when a shell asks."""
 
-    from bench.commands.listings import target_names
+    def complete(context: click.Context, parameter: click.Parameter, start: str) -> list[CompletionItem]:
+        from bench.commands import completion
 
-    # An option that still lacks its value ends click's reading of the line, so the contract is looked for in it.
-    words = os.environ.get("COMP_WORDS", "").split()
-    contract = next((word for word in words if word.endswith((".yaml", ".yml"))), None)
-    names = target_names(Path(contract) if contract else None, context.params.get("targets"))
-    return [CompletionItem(name) for name in names if name.startswith(start)]
+        found: list[CompletionItem] = getattr(completion, what)(context, parameter, start)
+        return found
+
+    return complete
 
 
-def _complete_runs(context: click.Context, _: click.Parameter, start: str) -> list[CompletionItem]:
-    """Run ids under the results folder, the newest first, and ``latest``."""
-    from click.shell_completion import CompletionItem
+def _files(given: dict[str, Any], names: Sequence[str]) -> dict[str, Path]:
+    """The report files that were asked for, by form; taken out of what the command was ``given``."""
+    found = {name: given.pop(f"{name}_file") for name in names}
+    return {name: path for name, path in found.items() if path is not None}
 
-    folder = Path(context.params.get("results") or RESULTS)
-    found = sorted((one.parent.name for one in folder.glob("*/run.json")), reverse=True)
-    return [CompletionItem(name) for name in ["latest", *found] if name.startswith(start)]
+
+def _with(command: Callable[..., int], *options: Callable[..., Any]) -> Callable[..., int]:
+    """The command with these options, in this order in its help."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _chosen(command: Callable[..., int]) -> Callable[..., int]:
+    """The options that say what of a contract is measured and where its runs are kept."""
+    options = (
+        click.option("--targets", type=FILE, help="The site's targets file, for targets that the contract only names."),
+        click.option(
+            "--on",
+            multiple=True,
+            metavar="TARGET",
+            shell_complete=_completed("targets"),
+            help="Only these targets, of the contract or of the site's file.",
+        ),
+        click.option(
+            "--only",
+            multiple=True,
+            metavar="REQUIREMENT",
+            shell_complete=_completed("requirements"),
+            help="Only these: an id, a block, a metric, a pattern.",
+        ),
+        click.option(
+            "--results", type=FILE, default=RESULTS, show_default=True, help="The folder that runs are kept in."
+        ),
+    )
+    return _with(command, *options)
 
 
 @cli.command(
@@ -75,14 +104,12 @@ def _complete_runs(context: click.Context, _: click.Parameter, start: str) -> li
     )
 )
 @click.argument("contract", type=FILE)
-@click.option("--targets", type=FILE, help="The site's targets file, for targets that the contract only names.")
-@click.option("--on", multiple=True, metavar="TARGET", shell_complete=_complete_targets, help="Only these targets.")
-@click.option("--only", multiple=True, metavar="REQUIREMENT", help="Only these: an id, a block, a metric, a pattern.")
-@click.option("--results", type=FILE, default=RESULTS, show_default=True, help="The folder that runs are kept in.")
-@click.option("--resume", metavar="RUN", shell_complete=_complete_runs, help="Measure only what this run lacks.")
+@_chosen
+@click.option("--resume", metavar="RUN", shell_complete=_completed("runs"), help="Measure only what this run lacks.")
 @click.option("--time-budget", metavar="TIME", help="Longest the whole run may take, such as 60s.")
 @click.option("--timeout", metavar="TIME", help="Longest a process may take beyond its measuring: 4min if left out.")
 @click.option("--allow-code", is_flag=True, help="Run the contract's own Python code; read it first.")
+@click.option("--without-disturbed", is_flag=True, help="Judge without the blocks that other work disturbed.")
 @click.option("--json", "json_file", type=FILE, metavar="F", help="Write the report as JSON; - is standard output.")
 @click.option("--junit", "junit_file", type=FILE, metavar="F", help="… as JUnit XML, for a CI server.")
 @click.option("--markdown", "markdown_file", type=FILE, metavar="F", help="… as Markdown, for a pull request.")
@@ -91,10 +118,49 @@ def _complete_runs(context: click.Context, _: click.Parameter, start: str) -> li
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no table: one sentence.")
 def run(**given: Any) -> int:
     """Measure a contract's model on its targets and judge every requirement."""
-    from bench.commands.run import run_contract
+    from bench.commands.run import Asked, run_contract
 
-    files = {name: given.pop(f"{name}_file") for name in NAMED_FORMATS}
-    return run_contract(files={name: path for name, path in files.items() if path is not None}, **given)
+    without_disturbed = given.pop("without_disturbed")
+    return run_contract(Asked(files=_files(given, NAMED_FORMATS), **given), without_disturbed)
+
+
+@cli.command(
+    epilog=_examples(
+        "benchpact sweep contract.yaml --over threads=1,2,4 --over batch=1..64",
+        "benchpact sweep contract.yaml --over threads=1,2,4 batch=1..64 --on ort-1 --csv sweep.csv",
+        "benchpact sweep contract.yaml --over rate=100..1600 --only server --time-budget 2min",
+        "benchpact sweep contract.yaml --resume latest",
+    )
+    + "\n\n\b\nWhat can be varied (a..b doubles from a as long as it stays within b):\n"
+    "  threads  threads of one query, in every scenario\n"
+    "  batch    samples a query, offline\n"
+    "  rate     queries a second, server\n"
+    "  streams  the backend's option of that name, where it has one"
+    "\n\n\b\nExit codes:\n  0  some configuration keeps the contract\n  1  each of them misses it"
+    "\n  2  the input is wrong: nothing was measured\n  3  none is known to keep it, and not each was decided",
+)
+@click.argument("contract", type=FILE)
+@click.argument("more", nargs=-1, metavar="[KEY=VALUES]...", shell_complete=_completed("axes"))
+@click.option("--over", multiple=True, metavar="KEY=VALUES", shell_complete=_completed("axes"), help="What to vary.")
+@_chosen
+@click.option("--resume", metavar="RUN", shell_complete=_completed("runs"), help="Measure only what this sweep lacks.")
+@click.option("--time-budget", metavar="TIME", help="Longest the whole sweep may take, such as 60s.")
+@click.option("--timeout", metavar="TIME", help="Longest a process may take beyond its measuring: 4min if left out.")
+@click.option("--allow-code", is_flag=True, help="Run the contract's own Python code; read it first.")
+@click.option("--json", "json_file", type=FILE, metavar="F", help="Write the sweep as JSON; - is standard output.")
+@click.option("--csv", "csv_file", type=FILE, metavar="F", help="… as CSV, one row a configuration.")
+@click.option("-v", "--verbose", is_flag=True, help="Each configuration's whole report before the table.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no table: one sentence.")
+def sweep(**given: Any) -> int:
+    """Find the cheapest configuration that keeps a contract.
+
+    Every combination of the values after --over is measured on every target, and judged by the contract.
+    """
+    from bench.commands.run import Asked
+    from bench.commands.sweep import sorted_out, sweep_contract
+
+    contract, over = sorted_out([str(given.pop("contract")), *given.pop("more")], given.pop("over"))
+    return sweep_contract(Asked(contract, files=_files(given, ("json", "csv")), **given), over)
 
 
 @cli.command(epilog=_examples("benchpact check contract.yaml", "benchpact check contract.yaml --targets lab.yaml"))
@@ -135,7 +201,7 @@ def init(**given: Any) -> int:
         "benchpact report 20251124-060000-a1b2c3 --format junit -o report.xml",
     )
 )
-@click.argument("run", shell_complete=_complete_runs)
+@click.argument("run", shell_complete=_completed("runs"))
 @click.option("--results", type=FILE, default=RESULTS, show_default=True, help="The folder that runs are kept in.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="console", show_default=True)
 @click.option("-o", "--output", type=FILE, help="Write to a file instead of standard output.")
@@ -154,6 +220,98 @@ def doctor(json_file: Path | None) -> int:
     from bench.commands.listings import show_doctor
 
     return show_doctor(json_file)
+
+
+def _host(command: Callable[..., int]) -> Callable[..., int]:
+    """HOST, and how it is found and looked at."""
+    options = (
+        click.argument("host"),
+        click.option("--targets", type=FILE, help="The site's targets file."),
+        click.option("--python", metavar="PATH", help="The interpreter there; python3 if left out."),
+    )
+    return _with(command, *options)
+
+
+@cli.group(
+    epilog=_examples(
+        "benchpact device probe pi4                         what it is, and what it lacks",
+        "benchpact device prepare pi4 --backend onnxruntime   nothing installed by hand, no internet there",
+        "benchpact device clean pi4                         nothing of ours is left",
+    )
+)
+def device() -> None:
+    """Look at a board, make it ready, leave it clean. HOST is a target of the site's, or what `ssh HOST` reaches."""
+
+
+@device.command("probe", epilog=_examples("benchpact device probe pi4", "benchpact device probe pi4 --json pi4.json"))
+@_host
+@click.option("--json", "json_file", type=FILE, metavar="F", help="Write it as JSON; - is standard output.")
+def device_probe(host: str, **given: Any) -> int:
+    """Say what a board is, which backends it can run, and what it lacks."""
+    from bench.commands.device import probe_device
+
+    return probe_device(host, **given)
+
+
+@device.command(
+    "prepare",
+    epilog=_examples(
+        "benchpact device prepare pi4",
+        "benchpact device prepare bench@192.0.2.7 --backend onnxruntime --wheelhouse wheels",
+    ),
+)
+@_host
+@click.option("--wheelhouse", type=FILE, metavar="DIR", help="Take wheels from this folder only, not from an index.")
+@click.option(
+    "--backend", "backends", multiple=True, metavar="NAME", help="What it is to run; else its targets' backends."
+)
+def device_prepare(host: str, **given: Any) -> int:
+    """Make an environment of its own on a board, without internet there, without root.
+
+    Wheels that fit its Python, C library and machine are chosen here, sent once and unpacked under its user's cache.
+    """
+    from bench.commands.device import prepare_device
+
+    return prepare_device(host, **given)
+
+
+@device.command("clean", epilog=_examples("benchpact device clean pi4"))
+@_host
+def device_clean(host: str, **given: Any) -> int:
+    """Remove all that is ours from a board."""
+    from bench.commands.device import clean_device
+
+    return clean_device(host, **given)
+
+
+@device.command("wheels", epilog=_examples("benchpact device wheels pi4.json wheels --backend onnxruntime"))
+@click.argument("board", type=FILE)
+@click.argument("folder", type=FILE)
+@click.option("--backend", "backends", multiple=True, required=True, metavar="NAME", help="What it is to run.")
+def device_wheels(board: Path, folder: Path, backends: tuple[str, ...]) -> int:
+    """Fetch the wheels for a board into a folder, on a machine with internet, for a lab that has none.
+
+    BOARD is what `benchpact device probe HOST --json BOARD` wrote.
+    """
+    from bench.commands.device import fetch_wheels
+
+    return fetch_wheels(board, folder, backends)
+
+
+@cli.command(
+    epilog=_examples(
+        "benchpact smoke contract.yaml --on pi4", "benchpact smoke contract.yaml --on pi4 --only 'latency*'"
+    )
+)
+@click.argument("contract", type=FILE)
+@_chosen
+@click.option("--allow-code", is_flag=True, help="Run the contract's own Python code; read it first.")
+@click.option("-v", "--verbose", is_flag=True, help="Every fact, each process's value, histograms.")
+def smoke(**given: Any) -> int:
+    """Answer within about a minute: one short process a case, outputs compared, every requirement judged."""
+    from bench.commands.smoke import smoke_contract
+
+    return smoke_contract(**given)
 
 
 @cli.command(epilog=_examples("benchpact targets", "benchpact targets contract.yaml --targets lab.yaml"))

@@ -49,5 +49,9 @@ class ResultFileError(BenchError):
     """A stored result cannot be read or written."""
 
 
+class ResultsRefused(ResultFileError, ContractError):
+    """The folder that was named for results can hold none: the input is wrong, and nothing was measured."""
+
+
 class RunNotFound(ResultFileError, ContractError):
     """The run that was named is not there: the input is wrong."""

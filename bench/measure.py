@@ -2,45 +2,50 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.budget import Budget
-from bench.contract.model import Contract
-from bench.errors import LaunchError
+from bench.budget import GRACE_NS, Budget
+from bench.contract.host_words import show_cores
+from bench.contract.model import Contract, Target
+from bench.contract.presets import rules
+from bench.device.records import CALLS_PER_TIMING, Job
+from bench.errors import LaunchError, WorkerTimeout
+from bench.interrupts import AGAIN_S, ending_well
 from bench.jobs import job_for, settings_for
+from bench.judge import emulated, floor, mlperf, noise, settling, throttled
+from bench.judge.ballot import Ballot
 from bench.judge.case import judge_case
-from bench.judge.serving import overload
+from bench.judge.disturbed import marked
+from bench.judge.readings import Timings
+from bench.judge.reservations import BUDGET_SPENT
+from bench.judge.serving import crowded, late_harness, overload
 from bench.judge.stop import StopRule
+from bench.judge.typical import exceptions
+from bench.judge.undecided import GO_ON
 from bench.launch.conversation import Conversation
-from bench.launch.local import run_worker
+from bench.launch.launchers import Launchers
 from bench.plan import Case
 from bench.progress import Progress
-from bench.results import Block, CaseResult, Failure, Json, ProcessRun
+from bench.results import REFUSALS, UNREACHED, Block, CaseResult, Failure, Json, ProcessRun, Verdict
 from bench.store import RunStore, TimingsWriter, load_timings
 
 NS_PER_S = 1_000_000_000
 TOLD_EVERY_NS = NS_PER_S // 10
 START_UP_S = 240.0
 """Longest a worker may take for everything but warming up and measuring: import, load, outputs."""
-MANY_SWITCHES_PER_S = 100
-"""More involuntary context switches than this in a second of measuring are told to the reader."""
-HOPELESS = (
-    "ModelRejected",
-    "DeviceUnavailable",
-    "SamplesRejected",
-    "OutputsRejected",
-    "AdapterError",
-    "WorkerTimeout",
-    "BudgetSpent",
-)
+HOPELESS = (*REFUSALS, "WorkerTimeout")
 """Failures that the next process of the same case would only repeat."""
+AWAY = (*UNREACHED, "LaunchError")
 
 
 @dataclass(frozen=True)
@@ -52,16 +57,19 @@ class Conditions:
     progress: Progress
     budget: Budget
     allow_code: bool
+    launchers: Launchers
     timeout_ns: int | None = None
+    cancel: threading.Event = field(default_factory=threading.Event)
+    """Set where the run ends early: a case that is not done then is not stored."""
 
 
 class _Ear:
     """Hears a process run's blocks: keeps the timings, shows progress, asks the worker to stop."""
 
-    def __init__(self, index: int, progress: Progress, writer: TimingsWriter, rule: StopRule) -> None:
+    def __init__(self, index: int, progress: Progress, writer: TimingsWriter, rule: StopRule | None) -> None:
         self._index, self._progress, self._writer, self._rule = index, progress, writer, rule
         self._queries, self._measured_ns, self._told_ns = 0, 0, 0
-        self.seen = False
+        self.seen = self.interrupted = self._said = False
 
     def phase(self, name: str) -> None:
         self._progress.phase(self._index, name)
@@ -74,26 +82,38 @@ class _Ear:
         if self._measured_ns - self._told_ns >= TOLD_EVERY_NS:
             self._told_ns = self._measured_ns
             self._progress.measured(self._queries, self._measured_ns)
-        return self._rule.block(block, np.frombuffer(payload, "<u8"))
+        if self.interrupted and not self._said:
+            self._said = True
+            self._progress.note(f"the soak ends now, and what it measured is kept; Ctrl-C {AGAIN_S:g} s later drops it")
+        return self._rule is not None and self._rule.block(block, np.frombuffer(payload, "<u8"))
 
 
 def measure_case(case: Case, conditions: Conditions) -> CaseResult:
     """Measure and judge one case; what went wrong in a worker is part of the result.
 
-    Raises KeyboardInterrupt, ContractError and ResultFileError; the case is then not stored.
+    Raises KeyboardInterrupt, ContractError and ResultFileError; the case is then not stored, but for a soak that
+    Ctrl-C ended.
     """
     started, begin = datetime.now(timezone.utc), time.monotonic_ns()
     process_runs: list[ProcessRun] = []
     outputs: Mapping[str, NDArray[Any]] | None = None
+    timings = _timings(conditions.store)
+    ballot, expected, interrupted = Ballot(case), case.scenario.expected_processes, False
     for index in range(case.scenario.processes):
-        one, found = _process_run(case, index, _batch(case, process_runs), conditions)
+        if index >= expected:
+            conditions.budget.expect(1)
+        one, found, interrupted = _process_run(case, index, _settled(case, process_runs), conditions)
         process_runs.append(one)
         outputs = found or outputs
-        if one.failure is not None and one.failure.error in HOPELESS:
-            conditions.budget.skip(case.scenario.processes - index - 1)
+        decided = _is_settled(ballot, one, timings)
+        if decided or interrupted or conditions.cancel.is_set() or _is_hopeless(one):
+            conditions.budget.skip(max(0, expected - index - 1))
             break
-    timings = _timings(conditions.store)
-    figures, verdicts = judge_case(case, conditions.contract, process_runs, timings, outputs, conditions.allow_code)
+    if conditions.cancel.is_set():
+        raise KeyboardInterrupt
+    figures, verdicts = judge_case(
+        case, conditions.contract, process_runs, timings, outputs, conditions.allow_code, ballot
+    )
     result = CaseResult(
         case=case.id,
         target=case.target.name,
@@ -105,58 +125,106 @@ def measure_case(case: Case, conditions: Conditions) -> CaseResult:
         process_runs=tuple(process_runs),
         figures=figures,
         verdicts=verdicts,
-        notes=_notes(process_runs),
-        failure=_case_failure(process_runs),
+        notes=_notes(case, process_runs, verdicts, timings),
+        failure=_case_failure(case, process_runs),
         started=started.isoformat(timespec="seconds").replace("+00:00", "Z"),
         duration_ns=time.monotonic_ns() - begin,
     )
     conditions.store.save(result)
+    if interrupted:
+        raise KeyboardInterrupt
     return result
 
 
-def _batch(case: Case, before: list[ProcessRun]) -> int:
-    """The batch size for the next process: where the best is to be found, the first that found it settles it.
+def _is_hopeless(one: ProcessRun) -> bool:
+    """A host that was out of reach before anything began will be so again; a link that died may be back."""
+    failure = one.failure
+    return failure is not None and (failure.error in HOPELESS or (failure.phase is None and failure.error in AWAY))
+
+
+def _is_settled(ballot: Ballot, one: ProcessRun, timings: Timings) -> bool:
+    """Whether an adaptive case needs no further process; a fixed one takes all that it asked for."""
+    if not ballot.scenario.adaptive or (one.failure is not None and one.failure.error == BUDGET_SPENT):
+        return False
+    ballot.add(one, timings(one))
+    return ballot.closed
+
+
+def _settled(case: Case, before: list[ProcessRun]) -> tuple[int, int]:
+    """The batch size and the calls a timing of the next process: what is to be found, the first process settles.
 
     Processes that each chose their own would not be measurements of one thing.
     """
-    found = [one.batch for one in before if one.batches_tried]
-    return found[0] if case.scenario.batch == 0 and found else case.scenario.batch
+    batches = [one.batch for one in before if one.batches_tried]
+    calls = [one.calls_per_timing for one in before if CALLS_PER_TIMING in one.facts]
+    return case.scenario.batch or next(iter(batches), 0), case.scenario.calls_per_timing or next(iter(calls), 0)
 
 
 def _process_run(
-    case: Case, index: int, batch: int, conditions: Conditions
-) -> tuple[ProcessRun, Mapping[str, NDArray[Any]]]:
-    max_ns = conditions.budget.next_process_ns(case.scenario.max_ns)
+    case: Case, index: int, settled: tuple[int, int], conditions: Conditions
+) -> tuple[ProcessRun, Mapping[str, NDArray[Any]], bool]:
+    """The process run, its outputs, and whether Ctrl-C ended it early."""
+    max_ns = conditions.budget.next_process_ns(case.scenario.process_ns)
     if max_ns is None:
-        spent = Failure(
-            "BudgetSpent",
-            "the time budget was spent before this process: go on with --resume, or give a larger --time-budget",
-        )
-        return ProcessRun(index, failure=spent), {}
-    job = replace(job_for(conditions.contract, case, index, max_ns, conditions.allow_code), batch=batch)
+        spent = f"the time budget was spent before this process: {GO_ON}"
+        return ProcessRun(index, failure=Failure(BUDGET_SPENT, spent)), {}, False
+    batch, calls = settled
+    job = job_for(conditions.contract, case, index, max_ns, conditions.allow_code)
+    job = replace(job, batch=batch, calls_per_timing=calls)
     writer = conditions.store.timings_writer(case.id, index)
-    ear = _Ear(index, conditions.progress, writer, StopRule(case.requirements))
+    ear = _Ear(index, conditions.progress, writer, _stop_rule(case))
     conversation = Conversation(index, batch, ear)
     try:
-        failure = run_worker(job, conversation, _deadline_s(conditions, job.warm_up_max_ns + max_ns))
+        with _keeping(job, ear, conversation):
+            failure = _heard_out(case.target, job, conversation, conditions)
         outputs = conversation.outputs()
         kept = writer.close() if ear.seen else None
     except LaunchError as error:  # no worker could be started: a result like any other
         failure, outputs, kept = Failure(type(error).__name__, str(error)), {}, None
     finally:
         writer.discard()
-    one = conversation.process_run(failure, kept)
+    one = marked(conversation.process_run(failure, kept))
     if outputs:
         one = replace(one, outputs=conditions.store.save_outputs(case.id, index, outputs))
-    return one, outputs
+    return one, outputs, ear.interrupted
 
 
-def _deadline_s(conditions: Conditions, timed_ns: int) -> float:
+@contextmanager
+def _keeping(job: Job, ear: _Ear, conversation: Conversation) -> Iterator[None]:
+    """Ctrl-C in a soak that has measured something ends it as its time would; in all else it is what it always is."""
+
+    def end() -> bool:
+        ear.interrupted = conversation.wants_stop = job.soaks and ear.seen
+        return ear.interrupted
+
+    with ending_well(end):
+        yield
+
+
+def _stop_rule(case: Case) -> StopRule | None:
+    """None where blocks may be left out, known only when all are there; and where the length itself was asked for."""
+    scenario = case.scenario
+    if scenario.leave_out_disturbed or scenario.scenario == "soak" or scenario.preset is not None:
+        return None
+    return StopRule(case.requirements, scenario.adaptive, scenario.indifference)
+
+
+def _heard_out(target: Target, job: Job, conversation: Conversation, conditions: Conditions) -> Failure | None:
+    """Run the worker within its deadline, and within what is left of the budget: asked to end then, and soon killed."""
     beyond_s = START_UP_S if conditions.timeout_ns is None else conditions.timeout_ns / NS_PER_S
-    return beyond_s + 2 * timed_ns / NS_PER_S
+    deadline_s = beyond_s + 2 * (job.warm_up_max_ns + job.max_ns + job.search_ns) / NS_PER_S
+    run_worker, left_ns = partial(conditions.launchers.run_worker, target), conditions.budget.left_ns()
+    if left_ns is None:
+        return run_worker(job, conversation, deadline_s)
+    last_s = (left_ns + GRACE_NS) / NS_PER_S
+    failure = run_worker(job, conversation, min(deadline_s, last_s), stop_s=left_ns / NS_PER_S)
+    if failure is None or failure.error != WorkerTimeout.__name__ or conditions.budget.left_ns():
+        return failure
+    spent = f"the time budget was spent, and {GRACE_NS // NS_PER_S} s later this process was not done: {GO_ON}"
+    return replace(failure, error=BUDGET_SPENT, message=spent)
 
 
-def _timings(store: RunStore) -> Callable[[ProcessRun], NDArray[np.uint64] | None]:
+def _timings(store: RunStore) -> Timings:
     def timings(process: ProcessRun) -> NDArray[np.uint64] | None:
         return None if process.timings is None else load_timings(store.path, process.timings)
 
@@ -170,40 +238,62 @@ def _settings(case: Case) -> dict[str, Json]:
         "precision": settings.precision,
         "residency": settings.residency,
         "options": dict(settings.extra),
+        **_where(case.target),
         "batch": scenario.batch,
         "processes": scenario.processes,
+        "least_processes": scenario.least_processes,
+        "error_rate": scenario.error_rate if scenario.adaptive else None,
+        "indifference": scenario.indifference or None,
+        "pooled": scenario.pooled,
         "max_ns": scenario.max_ns,
         "max_queries": scenario.max_queries,
+        "calls_per_timing": scenario.calls_per_timing or "auto",
+        "leave_out_disturbed": scenario.leave_out_disturbed,
     }
+    if scenario.preset is not None:
+        settled.update(preset=scenario.preset, preset_rules=rules(scenario.scenario))
+    if scenario.search_ns:
+        settled.update(search_ns=scenario.search_ns)
     if scenario.rate_per_s:
         settled.update(rate_per_s=scenario.rate_per_s, arrivals=scenario.arrivals)
+        settled.update(workers=scenario.workers, max_batch=scenario.max_batch, max_wait_ns=scenario.max_wait_ns)
+        settled.update(queue=scenario.queue or None, timeout_ns=scenario.timeout_ns or None)
+    if scenario.trace is not None:
+        settled.update(trace=scenario.trace.path.name, trace_sha256=scenario.trace.sha256)
     return settled
 
 
-def _case_failure(process_runs: list[ProcessRun]) -> Failure | None:
-    """The first failure, where no process gave a whole measurement."""
-    failures = [one.failure for one in process_runs if one.failure is not None]
+def _where(target: Target) -> dict[str, Json]:
+    """Where it ran, as far as it was said; nothing for any core here."""
+    named = {"host": target.host, "cores": show_cores(target.cores) or None, "python": target.python}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _case_failure(case: Case, process_runs: list[ProcessRun]) -> Failure | None:
+    """The first failure, where no process gave a whole measurement, nor a part of a soak."""
+    if case.scenario.scenario == "soak" and any(one.blocks for one in process_runs):
+        return None
+    failures = [one.failure for one in process_runs if one.failure is not None and not one.is_whole]
     return failures[0] if failures and len(failures) == len(process_runs) else None
 
 
-def _notes(process_runs: list[ProcessRun]) -> tuple[str, ...]:
-    overloaded = overload(process_runs)
-    return (*((overloaded,) if overloaded else ()), *disturbances(process_runs))
-
-
-def disturbances(process_runs: list[ProcessRun]) -> tuple[str, ...]:
-    """What disturbed the measurement, as far as the records tell: other work that took the processor away."""
-    notes = []
-    switches = sum(block.switches for one in process_runs for block in one.blocks)
-    measured_s = sum(block.wall_ns for one in process_runs for block in one.blocks) / NS_PER_S
-    if measured_s and switches / measured_s > MANY_SWITCHES_PER_S:
-        notes.append(
-            f"other work took the processor away {switches} times in {measured_s:.1f} s of measuring: "
-            "stop it, or give the target fewer threads"
-        )
-    ended = [one for one in process_runs if one.machine]
-    cores = ended[0].machine.get("usable_cores") if ended else None
-    load = ended[0].machine.get("load_1m") if ended else None
-    if isinstance(cores, int) and isinstance(load, int | float) and load > cores:
-        notes.append(f"the load was {load:.1f} on {cores} usable cores when this was measured")
-    return tuple(notes)
+def _notes(
+    case: Case, process_runs: list[ProcessRun], verdicts: tuple[Verdict, ...], timings: Timings
+) -> tuple[str, ...]:
+    told = [
+        overload(process_runs),
+        late_harness(process_runs),
+        crowded(process_runs),
+        floor.note(process_runs, timings),
+        throttled.note(process_runs),
+        emulated.note(process_runs),
+    ]
+    if case.target.host is not None and case.scenario.scenario == "cold-start":
+        told.append(f"its start is timed by the clock of {case.target.host}, from when the agent there starts it")
+    said = (
+        *mlperf.notes(case, process_runs, timings),
+        *settling.notes(process_runs, timings),
+        *exceptions(verdicts, case.scenario),
+        *noise.notes(process_runs, verdicts),
+    )
+    return (*(one for one in told if one), *said)

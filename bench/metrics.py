@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Direction = Literal["at most", "at least"]
-Unit = Literal["ns", "bytes", "per_s", "ratio", "number"]
+Unit = Literal["ns", "bytes", "bytes_per_h", "per_s", "ratio", "number"]
 
-SCENARIOS = ("single-stream", "multi-stream", "server", "offline", "cold-start")
+SCENARIOS = ("single-stream", "multi-stream", "server", "offline", "cold-start", "soak")
 QUALITY = ("accuracy", "agreement")
 BLOCKS = (*SCENARIOS, *QUALITY)
 
@@ -40,6 +40,16 @@ SERVER_MEAN = Metric(
 )
 THROUGHPUT = Metric("throughput", "per_s", "at least", "samples a second of wall time")
 ACHIEVED = Metric(THROUGHPUT.name, "per_s", "at least", "samples a second of wall time: the rate that was achieved")
+LOST = (
+    Metric("dropped", "ratio", "at most", "share of the queries that came to a full `queue` and were never answered"),
+    Metric("timed out", "ratio", "at most", "share of the queries that were answered later than `timeout`"),
+)
+SOAK = (
+    Metric("memory growth", "bytes_per_h", "at most", "how fast the worker's resident memory grows"),
+    Metric("latency drift", "ratio", "at most", "how much longer the median query takes at the end than at the start"),
+    Metric("frequency drop", "ratio", "at most", "how much lower the processor's frequency is at the end"),
+)
+"""What only shows in hours; the first tenth is left out of each."""
 START_PHASES = (
     Metric("cold start", "ns", "at most", "process start to the first answer"),
     Metric("start time", "ns", "at most", "process start to a worker that is ready to import the framework"),
@@ -69,16 +79,20 @@ ARTIFACT_SIZE = Metric("artifact size", "bytes", "at most", "size of the artifac
 BY_BLOCK: dict[str, tuple[Metric, ...]] = {
     "single-stream": (LATENCY_MEAN, THROUGHPUT, *MEMORY),
     "multi-stream": (LATENCY_MEAN, THROUGHPUT, *MEMORY),
-    "server": (SERVER_MEAN, ACHIEVED, *MEMORY),
+    "server": (SERVER_MEAN, ACHIEVED, *LOST, *MEMORY),
     "offline": (LATENCY_MEAN, THROUGHPUT, *MEMORY),
     "cold-start": (*START_PHASES, *MEMORY),
+    "soak": (*SOAK, SERVER_MEAN, ACHIEVED, *MEMORY),
     "accuracy": ACCURACY,
     "agreement": AGREEMENT,
 }
-TIMED = ("single-stream", "multi-stream", "server", "offline")
+TIMED = ("single-stream", "multi-stream", "server", "offline", "soak")
 """Scenarios whose queries have latency percentiles."""
 
 _PERCENTILE = re.compile(r"latency p(\d{2}(?:\.\d{1,3})?)")
+MAX_RATE = r"max rate under p([0-9]{2}(?:\.[0-9]{1,3})?) ([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(ns|us|µs|ms|s)"
+"""How a contract writes the highest rate at which a percentile is kept."""
+_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 _TOP_K = re.compile(r"top-([1-9]\d{0,4})")
 _USER = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -87,6 +101,14 @@ def percentile_of(name: str) -> float | None:
     """The fraction that ``latency p99.9`` asks for (0.999), or None for any other name."""
     match = _PERCENTILE.fullmatch(name)
     return round(float(match[1]) / 100, 7) if match and float(match[1]) > 0 else None
+
+
+def max_rate_of(name: str) -> tuple[float, int] | None:
+    """Percentile and latency (ns) of ``max rate under p99 10 ms``: (0.99, 10_000_000); None for another name."""
+    match = re.fullmatch(MAX_RATE, name)
+    if match is None or not float(match[1]) > 0 or not float(match[2]) > 0:
+        return None
+    return round(float(match[1]) / 100, 7), max(1, round(float(match[2]) * _NS[match[3]]))
 
 
 def is_user_metric(name: str) -> bool:
@@ -101,6 +123,8 @@ def find(block: str, name: str) -> Metric | None:
             return metric
     if block in TIMED and percentile_of(name) is not None:
         return Metric(name, "ns", "at most", f"{name[8:]} of query latency, by nearest rank")
+    if block == "server" and max_rate_of(name) is not None:
+        return Metric(name, "per_s", "at least", f"highest rate of arrivals at which {name[15:]} is kept")
     if block == "accuracy" and _TOP_K.fullmatch(name):
         return Metric(
             name, "ratio", "at least", f"share of samples whose label is among the {name[4:]} highest outputs"

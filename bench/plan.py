@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from bench.contract.model import Contract, Requirement, ScenarioSettings, Target
+from bench.device.records import OPEN_LOOPS
 from bench.errors import ContractError
-from bench.metrics import SCENARIOS
+from bench.metrics import SCENARIOS, TIMED, max_rate_of
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,23 @@ def plan(contract: Contract, on: Sequence[str] = (), only: Sequence[str] = ()) -
     names = [target.name for target in contract.targets]
     for name in on:
         if name not in names:
-            raise ContractError(f"--on {name}: the contract has no such target{_near(name, names)}")
+            raise ContractError(f"--on {name}: the contract has no such target, nor has the site{_near(name, names)}")
     targets = [target for target in contract.targets if not on or target.name in on]
     _check_only(only, [requirement for target in targets for requirement in target.limits.requirements])
     cases = [case for target in targets for case in _cases(target, only, names)]
     if not cases:
         raise ContractError(f"{contract.path}: nothing is left to measure with these --on and --only")
+    return Plan(tuple(cases))
+
+
+def without_disturbed(whole: Plan) -> Plan:
+    """The plan with every case judged without its disturbed blocks; a server's queue goes on through them."""
+    cases = [
+        replace(case, scenario=replace(case.scenario, leave_out_disturbed=True))
+        if case.scenario.scenario in TIMED and case.scenario.scenario not in OPEN_LOOPS
+        else case
+        for case in whole.cases
+    ]
     return Plan(tuple(cases))
 
 
@@ -81,7 +93,10 @@ def _cases(target: Target, only: Sequence[str], names: Sequence[str]) -> list[Ca
         own = tuple(one for one in wanted if one.block == name)
         extra = loose if position == 0 else ()
         collects = any(one.block in ("accuracy", "agreement") for one in extra)
-        cases.append(Case(case_ids(names, name)[target.name], target, settings[name], own + extra, collects))
+        scenario = settings[name]
+        if not any(max_rate_of(one.metric) for one in own):
+            scenario = replace(scenario, search_ns=0)
+        cases.append(Case(case_ids(names, name)[target.name], target, scenario, own + extra, collects))
     return cases
 
 

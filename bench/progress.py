@@ -22,6 +22,20 @@ if TYPE_CHECKING:
 NS_PER_S = 1_000_000_000
 
 
+TOLD_NS, LONG_NS = 30 * NS_PER_S, 600 * NS_PER_S
+"""Measurements of a process from which on the time that is left is shown, and a log is told of each tenth."""
+
+
+def time_left(left_ns: int) -> str:
+    """`` · 1 h 12 min left``, ``… 3 min left``, ``… 40 s left``; "" where it is over."""
+    if left_ns <= 0:
+        return ""
+    seconds = -(-left_ns // NS_PER_S)
+    hours, minutes = divmod(seconds // 60, 60)
+    words = [f"{hours} h"] * (hours > 0) + [f"{minutes} min"] * (minutes > 0)
+    return f" · {' '.join(words) or f'{seconds} s'} left"
+
+
 class Progress(Protocol):
     """Told what a run does. All times are ns; no method raises or blocks."""
 
@@ -110,7 +124,7 @@ class Lines(Quiet):
 
     def __init__(self, stream: TextIO, verbose: bool = False) -> None:
         self._stream, self._verbose = _Lasting(stream), verbose
-        self._label = ""
+        self._label, self._budget_ns, self._tenths = "", 1, 0
 
     def _say(self, line: str) -> None:
         self._stream.write(line + "\n")
@@ -121,10 +135,20 @@ class Lines(Quiet):
 
     def case_started(self, case_id: str, index: int, count: int, processes: int, budget_ns: int) -> None:
         self._label = f"[{index + 1}/{count}] {clean(case_id)}"
+        self._budget_ns, self._tenths = max(budget_ns, 1), 0
 
     def phase(self, process_index: int, phase: str) -> None:
+        self._tenths = 0
         if self._verbose:
             self._say(f"{self._label}: process {process_index + 1}: {clean(phase)}")
+
+    def measured(self, queries: int, elapsed_ns: int) -> None:
+        """A line each tenth of what takes long, so that a log tells that it goes on."""
+        done = 10 * elapsed_ns // self._budget_ns
+        if self._budget_ns >= LONG_NS and done != self._tenths and done < 10:
+            self._tenths = done
+            left = time_left(self._budget_ns - elapsed_ns)
+            self._say(f"{self._label}: {10 * done} % measured{left}")
 
     def case_done(self, result: CaseResult) -> None:
         self._say(f"{self._label}: {outcome_line(result)} ({result.duration_ns / NS_PER_S:.1f} s)")
@@ -178,7 +202,8 @@ class Live(Quiet):
             self._print(f"{self._label}: process {process_index + 1}: {clean(phase)}")
 
     def measured(self, queries: int, elapsed_ns: int) -> None:
-        self._show(min(elapsed_ns / self._budget_ns, 1.0), f" · {queries:,} queries".replace(",", "\u202f"))
+        left = time_left(self._budget_ns - elapsed_ns) if self._budget_ns >= TOLD_NS else ""
+        self._show(min(elapsed_ns / self._budget_ns, 1.0), f" · {queries:,} queries".replace(",", "\u202f") + left)
 
     def _show(self, share: float, more: str) -> None:
         if self._case is not None:

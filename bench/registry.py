@@ -11,6 +11,8 @@ from bench.device.adapter import Adapter
 from bench.errors import BackendNotFound
 
 GROUP = "benchpact.backends"
+PARTS = ("artifact_kinds", "options", "packages", "concurrent_runs", "probe", "open")
+"""What every adapter has."""
 
 
 @cache
@@ -34,9 +36,24 @@ def resolve(name: str) -> str:
 
 
 def load(name: str) -> Adapter:
-    """The backend's adapter. Its module is imported, its framework is not."""
+    """The backend's adapter. Its module is imported, its framework is not.
+
+    Raises BackendNotFound for a module that cannot be imported or is no adapter, whatever it does: a
+    third party's module that calls ``sys.exit`` must not end the program that only asked what it is.
+    """
     resolve(name)
     try:
-        return cast(Adapter, _entries()[name].load()())
-    except (ImportError, AttributeError) as error:
-        raise BackendNotFound(f"backend `{name}` ({_entries()[name].value}) does not load: {error}") from error
+        adapter = _entries()[name].load()()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        reason = " ".join(str(error).split())
+        raise _unloadable(name, f"{type(error).__name__}{': ' if reason else ''}{reason}") from error
+    missing = [part for part in PARTS if not hasattr(adapter, part)]
+    if missing:
+        raise _unloadable(name, f"it is no adapter: it has no `{missing[0]}`")
+    return cast(Adapter, adapter)
+
+
+def _unloadable(name: str, reason: str) -> BackendNotFound:
+    return BackendNotFound(f"backend `{name}` ({_entries()[name].value}) does not load: {reason}")

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import ClassVar
+
+from bench.device.records import CALLS_PER_TIMING, CLOSE
 
 LAYOUT = 1
 """The version of the layout on disk. A reader refuses a newer one and reads every older one."""
@@ -23,6 +26,12 @@ class Outcome(str, Enum):
     NOT_MEASURED = "not measured"
 
 
+REFUSALS = ("ModelRejected", "DeviceUnavailable", "SamplesRejected", "OutputsRejected", "AdapterError", "BudgetSpent")
+"""What a worker says on purpose, in whole sentences: the next process of the same case would only repeat it."""
+UNREACHED = ("HostUnreachable", "HostBusy")
+"""Failures of the way to a host or its turn: they say nothing of the model, and `--resume` measures again."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """Why a process run gave no measurement, or not a whole one."""
@@ -36,6 +45,11 @@ class Failure:
     exit_code: int | None = None
     stderr: tuple[str, ...] = ()
     """The last lines the worker wrote."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was refused for a reason that the message states in full, and nothing broke."""
+        return self.error in REFUSALS
 
 
 @dataclass(frozen=True)
@@ -56,6 +70,8 @@ class WarmUp:
     duration_ns: int
     settled: bool
     rule: str
+    unsteady_queries: int | None = None
+    """Those before the timings were steady; None where they never were."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +96,33 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What was seen of other work and of the machine during a block; each None where the system does not tell."""
+
+    SPARSE: ClassVar[bool] = True
+    own_ns: int | None = None
+    """Processor time of the worker itself, all its threads."""
+    machine_ns: int | None = None
+    """… of all work on the machine, the worker's too; counted in ticks, often of 10 ms."""
+    steal_ns: int | None = None
+    """Taken by the host of a virtual machine, of all processors; in ticks."""
+    waited_ns: int | None = None
+    """How long the thread that times was ready to run and had no processor."""
+    pressure_ns: int | None = None
+    """How long some work on the machine was ready to run and had no processor."""
+    frequency_khz: int | None = None
+    """Of the processor that the thread that times was on, at the block's end."""
+    throttled: int | None = None
+    """Times that heat or power slowed a core or a package down."""
+    cooling: int | None = None
+    """How far the kernel holds a processor down against heat: the state of its cooling device, 0 is not at all."""
+    low_voltage: int | None = None
+    """1 where the supply's voltage was too low."""
+    rss_bytes: int | None = None
+    """Soak: the worker's resident memory at the block's end, where it was looked at."""
+
+
+@dataclass(frozen=True)
 class Block:
     """A stretch of the timed loop. Its timings stand in the process run's column file, in order."""
 
@@ -93,6 +136,35 @@ class Block:
     """Server: how long the model was taken by queries, one after the other; None in other scenarios."""
     queue_max: int | None = None
     """Server: the most queries that were in the system at once, the running one included."""
+    seen: Seen = Seen()
+
+
+@dataclass(frozen=True)
+class Disturbed:
+    """A block that something disturbed: its place among the process run's blocks, from 0, and by what."""
+
+    block: int
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Who answered a server scenario's queries; by default one thread, one by one, everyone in the end."""
+
+    workers: int = 1
+    sessions: int = 1
+    cores: tuple[int, ...] = ()
+    """The core that each worker was pinned to; empty where none was."""
+    issues: int | None = None
+    """How often the model was run; None where each query is one issue."""
+    batch_max: int = 1
+    """Queries in the largest batch."""
+    answered: int | None = None
+    """Queries; None where it is told by the timings alone."""
+    dropped: int = 0
+    """Queries that found the queue full."""
+    timed_out: int = 0
+    """Queries that were answered later than the timeout."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +177,7 @@ class Serving:
     rate_per_s: float
     """Queries a second."""
     arrivals: str
-    """``poisson`` or ``constant``."""
+    """``poisson``, ``constant``, ``bursts of 8``, or ``trace``."""
     seed: int
     unanswered: int
     """Queries that had arrived and were not answered when the measurement ended."""
@@ -114,6 +186,38 @@ class Serving:
     late_p50_ns: int | None
     late_p99_ns: int | None
     """From scheduled arrival to issue; None where no query found the model free."""
+    crew: Crew = field(default_factory=lambda: Crew())
+    late_p90_ns: int | None = None
+    """None also where an earlier version measured."""
+
+
+@dataclass(frozen=True)
+class RateTrial:
+    """What a search saw at one rate near its answer, the trial's beginning left out."""
+
+    rate_per_s: float
+    queries: int
+    over: tuple[int, ...]
+    """For each aim: the queries that took longer than its limit."""
+    replayed: tuple[int, ...]
+    """The same of a replay of the same arrivals; empty where nothing was replayed (``max batch``)."""
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The search for the highest rate that keeps a percentile: all that its answer is computed from."""
+
+    aims: tuple[tuple[float, int], ...]
+    """The percentile, as a fraction, and the limit of its latency, ns."""
+    trials: tuple[RateTrial, ...]
+    curves: tuple[tuple[tuple[float, float], ...], ...]
+    """For each aim: (rate, share of queries over the limit) of a replay of the measured times, by rate."""
+    tried: tuple[tuple[float, int, int, int, int], ...]
+    """Every trial in order, with its beginning: (rate, queries, p50, p90, p99 of latency in ns)."""
+    crew: Crew = field(default_factory=lambda: Crew())
+    """Who answered the trials; of it workers, sessions and cores."""
+    late_p50_ns: int | None = None
+    """The middle trial's median lateness of issue."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +252,32 @@ class ProcessRun:
     notes: tuple[str, ...] = ()
     failure: Failure | None = None
     serving: Serving | None = None
+    searched: Searched | None = None
+    disturbed: tuple[Disturbed, ...] = ()
+    """The blocks that are marked as disturbed (``judge.disturbed``), in order; none is ever dropped."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all was measured that was to be: nothing failed, or only closing the session, which comes last."""
+        return self.failure is None or self.failure.phase == CLOSE
+
+    @property
+    def calls_per_timing(self) -> int:
+        """How many queries each timing is the mean of: more than one only near the clock's own cost."""
+        told = self.facts.get(CALLS_PER_TIMING)
+        return told if isinstance(told, int) and told > 1 else 1
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a figure is without the disturbed blocks: the fields of a ``Figure``."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    processes: tuple[float | None, ...] = ()
+    count: int = 0
+    why_not: str = ""
 
 
 @dataclass(frozen=True)
@@ -165,12 +295,15 @@ class Figure:
     """Timings, samples or processes behind it."""
     why_not: str = ""
     """Where value is None: why, and what it would take."""
+    undisturbed: Undisturbed | None = None
+    """The same without the disturbed blocks; None where none was disturbed, or the metric is made of no blocks."""
 
 
 @dataclass(frozen=True)
 class Verdict:
     """One requirement on one target: what was asked, what was found, and the answer with its reason."""
 
+    SPARSE: ClassVar[bool] = True
     requirement: str
     block: str
     metric: str
@@ -181,6 +314,10 @@ class Verdict:
     outcome: Outcome
     figure: Figure
     reason: str
+    caveat: str | None = None
+    """A word that the outcome is not to be read without: ``throttled``."""
+    indifference: float = 0.0
+    """The zone to either side of the limit in which either answer is right, as a share of it; 0: none."""
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,21 @@ from pathlib import Path
 
 import bench
 from bench import metrics, registry
+from bench.artifacts.facts import sha256_of
 from bench.budget import Budget
+from bench.contract.check_settings import chooses_code, own_code
 from bench.contract.model import Contract
 from bench.device.adapter import STATES
 from bench.errors import ContractError
 from bench.jobs import SEED, settings_for
-from bench.judge.case import BUDGET_SPENT
-from bench.measure import Conditions, measure_case
+from bench.judge import soak
+from bench.judge.reservations import BUDGET_SPENT
+from bench.launch.launchers import Launchers
+from bench.measure import Conditions
 from bench.plan import Case, Plan
 from bench.progress import Progress
-from bench.results import LAYOUT, CaseResult, RunInfo, StoredRun
+from bench.results import LAYOUT, UNREACHED, CaseResult, Json, RunInfo, StoredRun
+from bench.side_by_side import measure_all
 from bench.store import RunStore, create, new_run_id, open_run, reopen
 
 
@@ -39,6 +44,16 @@ class RunOptions:
     timeout_ns: int | None = None
     allow_code: bool = False
     resume: str | None = None
+    without_disturbed: bool = False
+    """Judge without the disturbed blocks, whatever the contract says."""
+    sweep: Json = None
+    """What a sweep stores of itself with the run; None: it is none."""
+    smoke: bool = False
+    """Whether the plan was cut down to a smoke test, which `run --resume` does not know."""
+
+
+AGAIN = (BUDGET_SPENT, *UNREACHED)
+"""Failures that say nothing of the model: ``--resume`` measures such a case again."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -55,7 +70,7 @@ def execute(
     """Measure every case of the plan, each stored as soon as it is judged; the run as it then stands.
 
     With ``options.resume`` only the cases are measured that the run has no result for, or one that its time
-    budget cut short. Raises ContractError
+    budget or a lost link cut short. Raises ContractError
     where the stored run is not of this contract and plan, Interrupted on Ctrl-C.
     """
     refuse_code(contract, plan, options.allow_code)
@@ -75,23 +90,20 @@ def execute(
 
 def _measure(
     contract: Contract, cases: Sequence[Case], store: RunStore, options: RunOptions, progress: Progress
-) -> list[CaseResult]:
-    budget = Budget(options.time_budget_ns, sum(case.scenario.processes for case in cases))
-    conditions = Conditions(contract, store, progress, budget, options.allow_code, options.timeout_ns)
+) -> None:
     progress.run_started(store.info.run, [case.id for case in cases])
-    results = []
-    for index, case in enumerate(cases):
-        scenario = case.scenario
-        progress.case_started(case.id, index, len(cases), scenario.processes, scenario.max_ns)
-        result = measure_case(case, conditions)
-        progress.case_done(result)
-        results.append(result)
-    return results
+    with Launchers() as launchers:
+        budget = Budget(options.time_budget_ns, 0)
+        conditions = Conditions(contract, store, progress, budget, options.allow_code, launchers, options.timeout_ns)
+        measure_all(cases, conditions, options.time_budget_ns)
 
 
 def cut_short(result: CaseResult) -> bool:
-    """Whether a process of the case was left out because the time budget was spent."""
-    return any(one.failure is not None and one.failure.error == BUDGET_SPENT for one in result.process_runs)
+    """Whether the time budget or a lost link left out a process of the case, or Ctrl-C a part of its soak."""
+    asked_ns, runs = result.settings.get("max_ns"), result.process_runs
+    if result.scenario == "soak" and all(one.is_whole for one in runs) and isinstance(asked_ns, int):
+        return bool(soak.cut_short(runs, asked_ns)) or len(runs) != result.settings.get("processes")
+    return any(one.failure is not None and one.failure.error in AGAIN for one in runs)
 
 
 def refuse_code(contract: Contract, plan: Plan, allow_code: bool) -> None:
@@ -104,6 +116,10 @@ def refuse_code(contract: Contract, plan: Plan, allow_code: bool) -> None:
                 raise _code_error(str(requirement.place), requirement.metric)
         if contract.factory is not None and not _has_artifact(contract, case):
             raise _code_error(str(contract.factory.place), contract.factory.entry)
+        target = case.target
+        for option in own_code(target):
+            place = target.option_places.get(option, target.place)
+            raise _code_error(str(place), str(target.options[option]))
 
 
 def _code_error(place: str, entry: str) -> ContractError:
@@ -111,6 +127,9 @@ def _code_error(place: str, entry: str) -> ContractError:
 
 
 def _has_artifact(contract: Contract, case: Case) -> bool:
+    """Whether the target runs a file of the contract, and not the user's own module."""
+    if chooses_code(case.target):
+        return False
     kinds = registry.load(case.target.backend).artifact_kinds
     return not kinds or any(one.kind in kinds and one.kind not in STATES for one in contract.artifacts)
 
@@ -118,10 +137,23 @@ def _has_artifact(contract: Contract, case: Case) -> bool:
 def fingerprint(plan: Plan) -> str:
     """SHA-256 over all that the cases ask for: targets, settings and limits, wherever they were written."""
     asked = [
-        (case.id, asdict(settings_for(case)), asdict(case.scenario), [(one.id, one.limit) for one in case.requirements])
+        (
+            case.id,
+            asdict(settings_for(case)),
+            asdict(case.scenario),
+            [(one.id, one.limit) for one in case.requirements],
+            *_where(case),
+        )
         for case in plan.cases
     ]
     return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _where(case: Case) -> tuple[object, ...]:
+    """Where the case runs; nothing for any core here, so that what was begun before there were hosts can go on."""
+    target = case.target
+    place = (target.host, target.cores, target.python)
+    return (place,) if any(place) else ()
 
 
 def _new(contract: Contract, plan: Plan, options: RunOptions, text: bytes, notices: Sequence[str]) -> RunStore:
@@ -140,7 +172,7 @@ def _new(contract: Contract, plan: Plan, options: RunOptions, text: bytes, notic
         contract_text=text.decode(errors="replace"),
         model=contract.name,
         model_version=contract.version,
-        artifacts={artifact.kind: _sha256(artifact.path) for artifact in contract.artifacts},
+        artifacts={artifact.kind: sha256_of(artifact.path) for artifact in contract.artifacts},
         cases=tuple(case.id for case in plan.cases),
         requirements=requirements,
         options={
@@ -149,8 +181,11 @@ def _new(contract: Contract, plan: Plan, options: RunOptions, text: bytes, notic
             "only": list(options.only),
             "time_budget_ns": options.time_budget_ns,
             "allow_code": options.allow_code,
+            "without_disturbed": options.without_disturbed,
             "seed": SEED,
             "plan": fingerprint(plan),
+            **({} if options.sweep is None else {"sweep": options.sweep}),
+            **({"smoke": True} if options.smoke else {}),
         },
         notices=tuple(notices),
     )
@@ -164,8 +199,11 @@ def _resumed(contract: Contract, plan: Plan, options: RunOptions, text: bytes) -
     changed = None
     if info.contract_sha256 != hashlib.sha256(text).hexdigest():
         changed = "the contract has changed since"
-    elif info.artifacts != {artifact.kind: _sha256(artifact.path) for artifact in contract.artifacts}:
+    elif info.artifacts != {artifact.kind: sha256_of(artifact.path) for artifact in contract.artifacts}:
         changed = "an artifact has changed since"
+    elif (options.sweep is None) != ("sweep" not in info.options):
+        other = "run" if options.sweep else "sweep"
+        changed = f"it was made by `benchpact {other}`: go on with `benchpact {other} {contract.path} --resume …`"
     elif info.cases != wanted:
         changed = f"its cases were {', '.join(info.cases)}: give the same --on and --only"
     elif info.options.get("plan") != fingerprint(plan):
@@ -174,11 +212,3 @@ def _resumed(contract: Contract, plan: Plan, options: RunOptions, text: bytes) -
         store.close()
         raise ContractError(f"--resume {options.resume}: {changed}; leave --resume out to measure anew")
     return store
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -1,7 +1,8 @@
 """Frozen dataclasses to JSON and back, by their type hints: what is read is exactly what may be written.
 
 A field that is missing takes its default, so a layout that only adds fields reads older files; a field
-that is not known, or of another type, is refused. A float that is not finite is the text ``nan``,
+that is not known, or of another type, is refused. A record whose class is ``SPARSE`` is written without the
+fields that are None. A float that is not finite is the text ``nan``,
 ``inf`` or ``-inf``, so that the file is JSON to everyone.
 """
 
@@ -66,7 +67,9 @@ def _write(value: Any, depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise ValueError("nested too deeply to be stored")
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _write(getattr(value, field.name), depth + 1) for field in fields(value)}
+        own = {field.name: getattr(value, field.name) for field in fields(value)}
+        sparse = getattr(type(value), "SPARSE", False)
+        return {name: _write(one, depth + 1) for name, one in own.items() if not (sparse and one is None)}
     if isinstance(value, Enum):
         return value.value
     if value is None or isinstance(value, bool | str):

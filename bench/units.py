@@ -1,6 +1,6 @@
 """Quantities as people write them: ``5 ms``, ``300 MiB``, ``1200/s``, ``97 %`` to and from base units.
 
-The base units are nanoseconds, bytes, samples a second, a share of one, and a plain number. Reading is
+The base units are nanoseconds, bytes, bytes an hour, samples a second, a share of one, and a plain number. Reading is
 exact (decimal arithmetic, rounded once to the nearest float); showing keeps three significant digits.
 """
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 
+from bench.device.records import NEVER_NS
 from bench.metrics import Unit
 
 MAX_CHARACTERS = 64
@@ -39,6 +40,19 @@ class _Kind:
     """Whether a number without a unit is one."""
 
 
+_SIZE_UNITS = {
+    "B": Decimal(1),
+    "kB": Decimal(10**3),
+    "KB": Decimal(10**3),
+    "MB": Decimal(10**6),
+    "GB": Decimal(10**9),
+    "TB": Decimal(10**12),
+    "KiB": Decimal(1 << 10),
+    "MiB": Decimal(1 << 20),
+    "GiB": Decimal(1 << 30),
+    "TiB": Decimal(1 << 40),
+}
+_AN_HOUR = {"h": 1, "min": 60, "s": 3600}
 _KINDS: Mapping[Unit, _Kind] = {
     "ns": _Kind(
         "a time",
@@ -58,20 +72,15 @@ _KINDS: Mapping[Unit, _Kind] = {
     ),
     "bytes": _Kind(
         "a size",
-        {
-            "B": Decimal(1),
-            "kB": Decimal(10**3),
-            "KB": Decimal(10**3),
-            "MB": Decimal(10**6),
-            "GB": Decimal(10**9),
-            "TB": Decimal(10**12),
-            "KiB": Decimal(1 << 10),
-            "MiB": Decimal(1 << 20),
-            "GiB": Decimal(1 << 30),
-            "TiB": Decimal(1 << 40),
-        },
+        _SIZE_UNITS,
         "300 MiB",
         {"k": "KiB", "m": "MiB", "g": "GiB", "t": "TiB", "byte": "B", "bytes": "B", "megabytes": "MB"},
+    ),
+    "bytes_per_h": _Kind(
+        "a growth",
+        {f"{name}/{time}": size * hours for time, hours in _AN_HOUR.items() for name, size in _SIZE_UNITS.items()},
+        "1 MiB/h",
+        {f"{size.lower()} per hour": f"{size}/h" for size in _SIZE_UNITS} | {"mib": "MiB/h", "mb": "MB/h"},
     ),
     "per_s": _Kind(
         "a rate",
@@ -205,17 +214,22 @@ _SIZES = (("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB"
 def show(value: float, unit: Unit) -> str:
     """The quantity as a person reads it, to three significant digits, without trailing zeros.
 
-    ``1.23 ms``, ``78 MiB``, ``1 234/s``, ``98.1 %``. A share below 1 is given as many digits as it
-    takes not to read ``100 %``. ``parse`` reads all but negative values and shares over 1 back.
+    ``1.23 ms``, ``78 MiB``, ``1 234/s``, ``98.1 %``; the latency of a dropped query is ``never``. A share
+    below 1 is given as many digits as it takes not to read ``100 %``. ``parse`` reads all but ``never``,
+    negative values and shares over 1 back.
     """
     if not math.isfinite(value):
         return str(value)
     if value < 0:
         return f"-{show(-value, unit)}"
+    if unit == "ns" and value >= NEVER_NS:
+        return "never"
     if unit == "ns":
         return _scaled(value, _TIMES)
     if unit == "bytes":
         return _scaled(value, _SIZES)
+    if unit == "bytes_per_h":
+        return f"{_scaled(value, _SIZES)}/h"
     if unit == "per_s":
         return _rate(value)
     if unit == "ratio":

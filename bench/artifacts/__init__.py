@@ -16,6 +16,7 @@ KINDS = {
     "openvino": "bench.artifacts.openvino_ir",
     "safetensors": "bench.artifacts.safetensors_file",
     "state-dict": "bench.artifacts.state_dict",
+    "tflite": "bench.artifacts.tflite_file",
 }
 """Kind of artifact -> the module whose ``read`` knows it."""
 
@@ -24,6 +25,7 @@ _SUFFIXES = {".onnx": "onnx", ".pt2": "torch-export", ".pt": "torchscript", ".xm
     ".jit": "torchscript",
     ".ts": "torchscript",
     ".safetensors": "safetensors",
+    ".tflite": "tflite",
 }
 
 

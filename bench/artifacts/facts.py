@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
+import hashlib
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.artifacts.parameters import Count
 from bench.device.adapter import TensorSpec
 from bench.errors import ContractError
 
 MAX_DIMENSION = 1 << 53
-WEIGHT_DTYPES = frozenset(
-    ("float64", "float32", "float16", "bfloat16", "int8", "uint8", "int4", "uint4", "complex64", "complex128")
-)
 
 
 class ArtifactError(ContractError):
@@ -25,35 +23,19 @@ class ArtifactError(ContractError):
 class ArtifactFacts:
     """What an artifact says of itself; None where its kind does not tell.
 
-    ``parameters`` counts the elements of the stored weights (see ``count_parameters``). ``size_bytes``
-    counts the files it consists of.
+    A tensor whose shape alone is not told has the
+    shape ``UNTOLD``. ``parameters`` are those of the framework's own model. ``size_bytes`` counts the
+    files it consists of.
     """
 
     kind: str
     inputs: tuple[TensorSpec, ...] | None
     outputs: tuple[TensorSpec, ...] | None
-    parameters: int | None
+    parameters: Count | None
     producer: str | None
     producer_version: str | None
     opset: int | None
     size_bytes: int
-
-
-def count_parameters(tensors: Iterable[tuple[str, Sequence[int]]]) -> int:
-    """Elements of all tensors, given as (dtype, shape), that can be learned weights.
-
-    Those are floating-point tensors and integers of 8 bits or fewer (quantized weights) that have a
-    dimension: exporters store axes, shapes and indices as int64 and constants such as an epsilon as
-    scalars, in the same place as weights.
-    """
-    return sum(
-        math.prod(shape) for dtype, shape in tensors if shape and (dtype in WEIGHT_DTYPES or dtype.startswith("float8"))
-    )
-
-
-def is_running_figure(name: str) -> bool:
-    """Whether a tensor of a PyTorch module's state is what its normalisation layers keep, by name, and not learn."""
-    return name.rpartition(".")[2] in ("running_mean", "running_var", "num_batches_tracked")
 
 
 def free_dimension(tensor: str, axis: int) -> str:
@@ -81,3 +63,12 @@ def shape_of(path: Path, what: str, sizes: Sequence[object]) -> tuple[int, ...]:
             f"{path}: {what} has the shape {str(list(sizes))[:80]}, which is none; is the file damaged?"
         )
     return tuple(size for size in sizes if isinstance(size, int))
+
+
+def sha256_of(path: Path) -> str:
+    """The file's SHA-256 in hexadecimal, read piece by piece; OSError where it cannot be read."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

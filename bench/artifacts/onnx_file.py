@@ -11,21 +11,19 @@ from bench.artifacts.facts import (
     MAX_DIMENSION,
     ArtifactError,
     ArtifactFacts,
-    count_parameters,
     free_dimension,
     regular_size,
     shape_of,
     size_of,
 )
-from bench.device.adapter import TensorSpec
+from bench.artifacts.onnx_weights import dtype_of, graphs, parameters, tensors
+from bench.device.adapter import UNTOLD, TensorSpec
 
 if TYPE_CHECKING:
-    from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+    from onnx import ModelProto, TensorProto, ValueInfoProto
 
 MAX_BYTES = (1 << 31) - 1
 """What a protobuf message can hold; larger models keep their weights in external data."""
-MAX_GRAPHS = 10_000
-_DTYPES = {"float": "float32", "double": "float64"}
 _BITS = {"float64": 64, "int64": 64, "uint64": 64, "float32": 32, "int32": 32, "uint32": 32} | {
     "float16": 16,
     "bfloat16": 16,
@@ -41,16 +39,16 @@ def read(path: Path, companions: tuple[Path, ...]) -> ArtifactFacts:
     """The facts of an ONNX model; of its weights' files only the names and sizes are looked at."""
     model = _parse(path)
     stored = {initializer.name for initializer in model.graph.initializer}
-    tensors = list(_tensors(model, path))
+    size_bytes = size_of(path, [*companions, *_external_files(path, list(_tensors(model, path)))])
     return ArtifactFacts(
         kind="onnx",
         inputs=_specs(path, "input", [value for value in model.graph.input if value.name not in stored]),
         outputs=_specs(path, "output", model.graph.output),
-        parameters=count_parameters((_dtype(path, tensor.name, tensor.data_type), tensor.dims) for tensor in tensors),
+        parameters=parameters(model, path),
         producer=_text(path, model.producer_name) or None,
         producer_version=_text(path, model.producer_version) or None,
         opset=next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), None),
-        size_bytes=size_of(path, [*companions, *_external_files(path, tensors)]),
+        size_bytes=size_bytes,
     )
 
 
@@ -90,8 +88,8 @@ def _parse(path: Path) -> ModelProto:
     return model
 
 
-def _specs(path: Path, what: str, values: Sequence[ValueInfoProto]) -> tuple[TensorSpec, ...] | None:
-    """What goes in or comes out; None where the shape of one is not told."""
+def _specs(path: Path, what: str, values: Sequence[ValueInfoProto]) -> tuple[TensorSpec, ...]:
+    """What goes in or comes out; its shape is ``UNTOLD`` where the model does not tell it."""
     names = [_text(path, value.name) for value in values]
     if len(set(names)) < len(names) or not all(names):
         raise ArtifactError(f"{path}: two {what}s have one name, or one has none; is the file damaged?")
@@ -104,11 +102,9 @@ def _specs(path: Path, what: str, values: Sequence[ValueInfoProto]) -> tuple[Ten
                 f"and only tensors can be measured; export the model without it"
             )
         tensor = value.type.tensor_type
-        dtype = _dtype(path, value.name, tensor.elem_type)
-        if not tensor.HasField("shape"):
-            return None
+        dtype = dtype_of(path, value.name, tensor.elem_type)
         sizes = tuple(_dimension(path, value, axis) for axis in range(len(tensor.shape.dim)))
-        specs.append(TensorSpec(value.name, dtype, sizes))
+        specs.append(TensorSpec(value.name, dtype, sizes if tensor.HasField("shape") else UNTOLD))
     return tuple(specs)
 
 
@@ -130,54 +126,18 @@ def _text(path: Path, text: object) -> str:
     return text
 
 
-def _dtype(path: Path, name: str, number: int) -> str:
-    """The numpy name of an element type; the format's own name, in lower case, where numpy has none."""
-    from onnx import TensorProto
-
-    try:
-        word: str = TensorProto.DataType.Name(number).lower()
-    except ValueError:
-        word = "undefined"
-    if word == "undefined":
-        raise ArtifactError(f"{path}: `{name}` has no known element type ({number}); is the file damaged?")
-    return _DTYPES.get(word, word)
-
-
 def _tensors(model: ModelProto, path: Path) -> Iterator[TensorProto]:
-    """Every stored tensor: initializers and constants, in the graph, its subgraphs and functions."""
-    waiting: list[GraphProto | FunctionProto] = [model.graph, *model.functions]
-    seen = 0
-    while waiting:
-        graph = waiting.pop()
-        seen += 1
-        if seen > MAX_GRAPHS:
-            raise ArtifactError(f"{path}: has more than {MAX_GRAPHS} graphs in its graph")
-        stored = list(getattr(graph, "initializer", ()))  # a function has none
-        for node in graph.node:
-            stored += _constants(node)
-            waiting += _subgraphs(node)
-        for tensor in stored:
+    """Every stored tensor, known to have the bytes that its shape wants."""
+    for graph in graphs(model, path):
+        for _, tensor in tensors(graph):
             _check_stored(path, tensor)
             yield tensor
-
-
-def _constants(node: NodeProto) -> list[TensorProto]:
-    if node.op_type != "Constant":
-        return []
-    return [one.t for one in node.attribute if one.HasField("t")]
-
-
-def _subgraphs(node: NodeProto) -> Iterator[GraphProto]:
-    for one in node.attribute:
-        if one.HasField("g"):
-            yield one.g
-        yield from one.graphs
 
 
 def _check_stored(path: Path, tensor: TensorProto) -> None:
     """Refuse a stored tensor whose bytes do not fit its shape."""
     shape = shape_of(path, f"tensor `{tensor.name}`", tensor.dims)
-    bits = _BITS.get(_dtype(path, tensor.name, tensor.data_type))
+    bits = _BITS.get(dtype_of(path, tensor.name, tensor.data_type))
     if tensor.HasField("raw_data") and bits and len(tensor.raw_data) != math.prod(shape) * bits // 8:
         raise ArtifactError(
             f"{path}: tensor `{tensor.name}` of shape {list(shape)} has {len(tensor.raw_data)} bytes; "
@@ -185,11 +145,11 @@ def _check_stored(path: Path, tensor: TensorProto) -> None:
         )
 
 
-def _external_files(path: Path, tensors: Sequence[TensorProto]) -> set[Path]:
+def _external_files(path: Path, stored: Sequence[TensorProto]) -> set[Path]:
     """The files that hold external data, each known to lie in the model's folder and to be long enough."""
     folder = path.resolve().parent
     needed: dict[str, int] = {}
-    for tensor in tensors:
+    for tensor in stored:
         if tensor.data_location != tensor.EXTERNAL:
             continue
         told = {_text(path, entry.key): _text(path, entry.value) for entry in tensor.external_data}

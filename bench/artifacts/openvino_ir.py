@@ -11,12 +11,12 @@ from xml.parsers import expat
 from bench.artifacts.facts import (
     ArtifactError,
     ArtifactFacts,
-    count_parameters,
     free_dimension,
     regular_size,
     shape_of,
     size_of,
 )
+from bench.artifacts.parameters import Count, Stored, in_graph
 from bench.device.adapter import TensorSpec
 
 MAX_BYTES = 256 << 20
@@ -30,6 +30,8 @@ _DTYPES = {"f64": "float64", "f32": "float32", "f16": "float16", "bf16": "bfloat
     "f8e4m3": "float8_e4m3",
     "f8e5m2": "float8_e5m2",
 }
+_MULTIPLIES = re.compile(r"\w*Convolution\w*|MatMul|(LSTM|GRU|RNN)\w+")
+_UNPACKS = ("Convert", "Multiply", "Subtract", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "FakeQuantize")
 _INTEGER = re.compile(r"(i|u)(4|8|16|32|64)")
 _COMMA = re.compile(r"(?<!\\),")
 
@@ -55,6 +57,7 @@ class _Layer:
     output_names: str
     shape: str = ""
     dtype: str = ""
+    constant: tuple[str, str] | None = None
     inputs: dict[str, _Port] = field(default_factory=dict)
     outputs: dict[str, _Port] = field(default_factory=dict)
 
@@ -68,10 +71,7 @@ def read(path: Path, companions: tuple[Path, ...]) -> ArtifactFacts:
         reader.parse(path)
         inputs = tuple(_input(path, layer) for layer in reader.layers if layer.type == "Parameter")
         outputs = tuple(_output(path, layer, reader) for layer in reader.layers if layer.type == "Result")
-        weights = [
-            (_dtype(dtype), shape_of(path, "a constant", [int(size) for size in _split(shape)]))
-            for dtype, shape in reader.constants.values()
-        ]
+        parameters = _parameters(path, reader)
     except expat.ExpatError as error:
         raise ArtifactError(f"{path}: is not a whole OpenVINO IR: {expat.ErrorString(error.code)}") from error
     except KeyError as error:
@@ -82,7 +82,7 @@ def read(path: Path, companions: tuple[Path, ...]) -> ArtifactFacts:
         kind="openvino",
         inputs=inputs,
         outputs=outputs,
-        parameters=count_parameters(weights),
+        parameters=parameters,
         producer="openvino" if reader.version else None,
         producer_version=reader.version,
         opset=None,
@@ -112,8 +112,8 @@ class _Reader:
 
     def __init__(self) -> None:
         self.layers: list[_Layer] = []
-        self.constants: dict[tuple[str, str], tuple[str, str]] = {}
-        """(offset, size) in the weights -> (dtype, shape): what two constants share is one."""
+        self.constants: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        """(offset, size) in the weights -> (dtype, shape) of each constant there: equal ones are saved once."""
         self.weights_end = 0
         self.edges: dict[tuple[str, str], tuple[str, str]] = {}
         """(to layer, to port) -> (from layer, from port)."""
@@ -171,7 +171,9 @@ class _Reader:
 
     def _constant(self, attributes: Mapping[str, str]) -> None:
         offset, size = attributes["offset"], attributes["size"]
-        self.constants[offset, size] = attributes["element_type"], attributes["shape"]
+        self.constants.setdefault((offset, size), []).append((attributes["element_type"], attributes["shape"]))
+        if self._open[:-1] == _LAYER:
+            self.layers[-1].constant = offset, size
         self.weights_end = max(self.weights_end, int(offset) + int(size))
 
     def _hear(self, text: str) -> None:
@@ -182,6 +184,40 @@ class _Reader:
         if name == "dim" and self._port is not None and len(self._open) == 6:
             self._port.sizes.append(self._text.strip())
         self._open.pop()
+
+
+def _parameters(path: Path, reader: _Reader) -> Count:
+    """What the constants tell: each stands where a parameter may have stood, some for one that was merged."""
+    factors = _factors(reader)
+    return in_graph(
+        Stored(
+            _dtype(dtype), shape_of(path, "a constant", [int(size) for size in _split(shape)]), key, len(equal),
+            factor=key in factors,
+        )
+        for key, equal in reader.constants.items()
+        for dtype, shape in equal[:1]
+    )  # fmt: skip
+
+
+def _factors(reader: _Reader) -> set[tuple[str, str]]:
+    """The constants that layers multiply by, straight or unpacked by other layers first."""
+    layers = {one.id: one for one in reader.layers}
+    fed_by: dict[str, list[str]] = {}
+    for (to, _), (source, _) in reader.edges.items():
+        fed_by.setdefault(to, []).append(source)
+    waiting = [source for one in reader.layers if _MULTIPLIES.fullmatch(one.type) for source in fed_by.get(one.id, ())]
+    seen: set[str] = set()
+    found = set()
+    while waiting:
+        layer = layers[waiting.pop()]
+        if layer.id in seen:
+            continue
+        seen.add(layer.id)
+        if layer.constant is not None:
+            found.add(layer.constant)
+        elif layer.type in _UNPACKS:
+            waiting += fed_by.get(layer.id, [])
+    return found
 
 
 def _input(path: Path, layer: _Layer) -> TensorSpec:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pickletools
 import struct
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,11 +56,13 @@ def read(data: bytes, path: Path) -> Any:
         raise ArtifactError(f"{path}: holds a pickle of {len(data)} bytes; at most {MAX_BYTES} are read")
     machine = _Machine()
     try:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
-            if count > MAX_OPCODES:
-                raise ArtifactError(f"{path}: holds a pickle of more than {MAX_OPCODES} words")
-            machine.take(opcode.name, argument)
-        return machine.stack[-1]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a damaged file's escapes are its own, not our program's
+            for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+                if count > MAX_OPCODES:
+                    raise ArtifactError(f"{path}: holds a pickle of more than {MAX_OPCODES} words")
+                machine.take(opcode.name, argument)
+            return machine.stack[-1]
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error) as error:
         raise ArtifactError(f"{path}: holds a pickle of more than tensors, or the file is damaged") from error
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bench.artifacts.facts import (
     ArtifactError,
     ArtifactFacts,
-    count_parameters,
-    is_running_figure,
     regular_size,
     shape_of,
     size_of,
 )
+from bench.artifacts.parameters import Saved, in_state
 
 MAX_HEADER_BYTES = 100_000_000
 """The format's own bound."""
@@ -37,6 +37,8 @@ _DTYPES = {
     "I64": ("int64", 8),
     "F64": ("float64", 8),
 }
+_COMPARED_BYTES = 4096
+"""Tensors that begin alike so far may be one tensor saved twice."""
 _PRODUCERS = {"pt": "pytorch", "tf": "tensorflow", "flax": "flax", "np": "numpy"}
 
 
@@ -45,19 +47,28 @@ def read(path: Path, companions: tuple[Path, ...]) -> ArtifactFacts:
     header, data_bytes = _header(path)
     metadata = header.pop("__metadata__", {})
     tensors = {name: _tensor(path, name, entry, data_bytes) for name, entry in header.items()}
-    if sum(size for _, _, size in tensors.values()) != data_bytes:
+    if sum(end - first for _, _, first, end in tensors.values()) != data_bytes:
         raise ArtifactError(f"{path}: is not a whole safetensors file: its tensors do not add up to its size")
     told = metadata.get("format") if isinstance(metadata, dict) else None
     return ArtifactFacts(
         kind="safetensors",
         inputs=None,
         outputs=None,
-        parameters=count_parameters(one[:2] for name, one in tensors.items() if not is_running_figure(name)),
+        parameters=in_state(_stored(path, tensors, data_bytes)),
         producer=_PRODUCERS.get(str(told)),
         producer_version=None,
         opset=None,
         size_bytes=size_of(path, companions),
     )
+
+
+def _stored(path: Path, tensors: dict[str, tuple[str, tuple[int, ...], int, int]], data_bytes: int) -> Iterator[Saved]:
+    """Each tensor, known by how its bytes begin."""
+    begins = regular_size(path) - data_bytes
+    with path.open("rb") as file:
+        for name, (dtype, shape, first, end) in tensors.items():
+            file.seek(begins + first)
+            yield Saved(name, dtype, shape, (shape, file.read(min(_COMPARED_BYTES, end - first))))
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:
@@ -84,8 +95,8 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _tensor(path: Path, name: str, entry: Any, data_bytes: int) -> tuple[str, tuple[int, ...], int]:
-    """One entry as (dtype, shape, bytes)."""
+def _tensor(path: Path, name: str, entry: Any, data_bytes: int) -> tuple[str, tuple[int, ...], int, int]:
+    """One entry as (dtype, shape, where it begins, where it ends)."""
     try:
         dtype, itemsize = _DTYPES[entry["dtype"]]
         shape = shape_of(path, f"tensor `{name[:80]}`", list(entry["shape"]))
@@ -95,4 +106,4 @@ def _tensor(path: Path, name: str, entry: Any, data_bytes: int) -> tuple[str, tu
         raise ArtifactError(f"{path}: tensor `{name[:80]}` is not described as it should be") from error
     if not fits:
         raise ArtifactError(f"{path}: tensor `{name[:80]}` does not lie where it is said to")
-    return dtype, shape, end - first
+    return dtype, shape, first, end

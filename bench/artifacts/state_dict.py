@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.artifacts import pickle_words
-from bench.artifacts.facts import ArtifactError, ArtifactFacts, count_parameters, is_running_figure, shape_of, size_of
+from bench.artifacts.facts import ArtifactError, ArtifactFacts, shape_of, size_of
+from bench.artifacts.parameters import Count, Saved, elements, in_state, is_running_figure
 from bench.artifacts.pickle_words import Made, Name, Storage
-from bench.artifacts.torch_archive import opened
+from bench.artifacts.torch_archive import TorchArchive, opened
 from bench.artifacts.torchscript import WEIGHTS
 
 _TABLE = "collections.OrderedDict"
@@ -23,18 +24,18 @@ _MEND = "save it by torch.save(module.state_dict(), file)"
 
 
 def read(path: Path, companions: tuple[Path, ...]) -> ArtifactFacts:
-    """The facts of a state dict; its parameters are its tensors' elements, what is shared counted once."""
+    """The facts of a state dict; it does not tell parameters from buffers."""
     _check_beginning(path)
     with opened(path) as archive:
         if "constants.pkl" in archive.names:
             raise ArtifactError(f"{path}: is a TorchScript archive and no state dict: call it `torchscript`")
-        drawing = pickle_words.read(archive.read("data.pkl"), path)
-    entries = _entries(path, drawing)
+        entries = _entries(path, pickle_words.read(archive.read("data.pkl"), path))
+        parameters = _count(archive, entries)
     return ArtifactFacts(
         kind="state-dict",
         inputs=None,
         outputs=None,
-        parameters=_count(path, (one for name, one in entries.items() if not is_running_figure(str(name)))),
+        parameters=parameters,
         producer="pytorch",
         producer_version=None,
         opset=None,
@@ -71,20 +72,35 @@ def _entries(path: Path, drawing: Any) -> dict[object, Any]:
     return entries
 
 
-def _count(path: Path, entries: Iterable[Any]) -> int:
-    """Elements of the tensors that can be weights. Views of one storage count at most what it holds."""
+def _count(archive: TorchArchive, entries: Mapping[object, Any]) -> Count:
+    """What the state's tensors tell. Views of one storage count at most what it holds."""
     views: dict[str, dict[object, int]] = {}
     held: dict[str, int] = {}
-    for made in pickle_words.objects(list(entries)):
-        if made.kind in _TENSORS:
-            match made.arguments:
-                case (Storage() as storage, int() as offset, tuple() as size, *_):
-                    shape = shape_of(path, "a tensor", size)
-                    views.setdefault(storage.key, {})[offset, shape] = count_parameters([(_dtype(made), shape)])
-                    held[storage.key] = storage.elements
-                case _:
-                    raise ArtifactError(f"{path}: a tensor in it is not written as torch.save writes one")
-    return sum(min(held[key], sum(seen.values())) for key, seen in views.items())
+    saved = []
+    for name, entry in entries.items():
+        if is_running_figure(str(name)):
+            continue
+        for made in pickle_words.objects(entry):
+            if made.kind not in _TENSORS:
+                continue
+            storage, offset, shape = _view(archive.path, made)
+            views.setdefault(storage.key, {})[offset, shape] = elements(_dtype(made), shape)
+            held[storage.key] = storage.elements
+            saved.append(Saved(_name(name, made), _dtype(made), shape, archive.content(f"data/{storage.key}")))
+    most = sum(min(held[key], sum(seen.values())) for key, seen in views.items())
+    return Count(min(in_state(saved).least, most), most, most)
+
+
+def _view(path: Path, made: Made) -> tuple[Storage, int, tuple[int, ...]]:
+    match made.arguments:
+        case (Storage() as storage, int() as offset, tuple() as size, *_):
+            return storage, offset, shape_of(path, "a tensor", size)
+    raise ArtifactError(f"{path}: a tensor in it is not written as torch.save writes one")
+
+
+def _name(name: object, made: Made) -> str:
+    """The tensor's name; none for a quantized one, which a module keeps as it is and not as a parameter."""
+    return "" if made.kind.endswith("_rebuild_qtensor") else str(name)
 
 
 def _dtype(made: Made) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.artifacts.facts import ArtifactError, ArtifactFacts, free_dimension, shape_of, size_of
+from bench.artifacts.parameters import Count
 from bench.artifacts.torch_archive import TorchArchive, opened
 from bench.device.adapter import TensorSpec
 
@@ -53,7 +54,7 @@ def read(path: Path, companions: tuple[Path, ...]) -> ArtifactFacts:
             kind="torch-export",
             inputs=_specs(path, values, signature["input_specs"], "user_input"),
             outputs=_specs(path, values, signature["output_specs"], "user_output"),
-            parameters=sum(_elements(path, values, name) for name in stored.values()),
+            parameters=Count.exactly(sum(_elements(path, values, name) for name in stored.values())),
             producer="pytorch",
             producer_version=_version(program),
             opset=None,

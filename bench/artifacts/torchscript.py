@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.artifacts import pickle_words
-from bench.artifacts.facts import ArtifactError, ArtifactFacts, count_parameters, size_of
+from bench.artifacts.facts import ArtifactError, ArtifactFacts, shape_of, size_of
+from bench.artifacts.parameters import Count, Stored, in_graph
 from bench.artifacts.pickle_words import Made, Storage
 from bench.artifacts.torch_archive import TorchArchive, opened
 
 MAX_CODE_FILES = 100_000
 _CLASS = re.compile(r"^class (\w+)\(Module\):\n  __parameters__ = \[([^\]\n]*)\]", re.MULTILINE)
+_CONSTANT = re.compile(r"\bCONSTANTS\.c(\d{1,9})\b")
 _FORWARD = re.compile(r"^  def forward\((?P<arguments>.*?)\) -> ", re.MULTILINE | re.DOTALL)
 _ARGUMENT = re.compile(r"^\s*(\w+): (\w+)", re.MULTILINE)
 WEIGHTS = {
@@ -76,23 +82,47 @@ def arguments(path: Path) -> tuple[Argument, ...]:
         return tuple(Argument(name, kind, *one) for (name, kind), one in zip(named, traced, strict=True))
 
 
-def _parameters(archive: TorchArchive) -> int:
-    """Elements of the attributes that the classes name as parameters; of all tensors where they name none.
+def _parameters(archive: TorchArchive) -> Count:
+    """Elements of the attributes that the classes name as parameters; at most all tensors where they name none.
 
-    A frozen model has no parameters by name any more: its weights are constants.
+    A frozen model has no parameters by name any more: its weights are constants, among others, and its
+    batch norms are folded away.
     """
     data = pickle_words.read(archive.read("data.pkl"), archive.path)
     names = _parameter_names(archive)
     if any(names.values()):
-        found: dict[str, int] = {}
+        found: dict[object, int] = {}
         for made in pickle_words.objects(data):
             for name in names.get(made.kind, ()):
-                found.update((one.key, one.elements) for one in pickle_words.storages(made.fields.get(name)))
-        return sum(found.values())
+                found.update(
+                    ((key, offset, shape), math.prod(shape))
+                    for key, offset, shape, _ in _tensors(archive.path, made.fields.get(name))
+                )
+        return Count.exactly(sum(found.values()))
+    return in_graph([*_stored(archive.path, data), *_constants(archive)])
+
+
+def _stored(path: Path, drawing: Any, copies: int = 1) -> Iterator[Stored]:
+    """Every tensor in a drawing, a view of one storage once."""
+    for one in dict.fromkeys(_tensors(path, drawing)):
+        yield Stored(one[3], one[2], one[:3], copies)
+
+
+def _constants(archive: TorchArchive) -> Iterator[Stored]:
+    """The constants, each as often as the code names it: freezing merges equal ones."""
     constants = pickle_words.read(archive.read("constants.pkl"), archive.path)
-    stored = {f"data/{one.key}": one for one in pickle_words.storages(data)}
-    stored.update((f"constants/{one.key}", one) for one in pickle_words.storages(constants))
-    return count_parameters((WEIGHTS.get(one.kind, ""), (one.elements,)) for one in stored.values())
+    files = [name for name in archive.names if name.startswith("code/") and name.endswith(".py")]
+    uses = Counter(int(index) for file in files for index in _CONSTANT.findall(archive.read(file).decode("latin-1")))
+    for index, constant in enumerate(constants if isinstance(constants, list | tuple) else [constants]):
+        yield from _stored(archive.path, constant, max(1, uses[index]))
+
+
+def _tensors(path: Path, drawing: Any) -> Iterator[tuple[str, int, tuple[int, ...], str]]:
+    """(key of its storage, offset, shape, dtype) of every tensor in a drawing."""
+    for made in pickle_words.objects(drawing):
+        match made.arguments:
+            case (Storage() as storage, int() as offset, tuple() as size, *_):
+                yield storage.key, offset, shape_of(path, "a tensor", size), WEIGHTS.get(storage.kind, "")
 
 
 def _parameter_names(archive: TorchArchive) -> dict[str, tuple[str, ...]]:

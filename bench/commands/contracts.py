@@ -6,18 +6,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.commands.output import STDOUT, refuse_unwritable, write
+from bench.commands.output import STDOUT, refuse_losing, refuse_unwritable, write
 from bench.errors import ContractError
 
 
 def check_contract(contract: Path, targets: Path | None) -> int:
     """``benchpact check``: every problem at once, then what a reader should know; 0, 2 or 3."""
-    from bench.contract.check import check
-    from bench.contract.load import load
+    from bench.contract.check import check_reading
+    from bench.contract.load import read
     from bench.report.text import clean, plural
 
-    loaded = load(contract, targets)
-    checked = check(loaded)
+    reading = read(contract, targets)
+    loaded, checked = reading.contract, check_reading(reading)
     checked.refuse()
     for notice in checked.notices:
         print(f"note: {clean(notice)}")
@@ -38,10 +38,12 @@ def init_contract(
 
     if output is not None:
         refuse_unwritable(output)
+        refuse_losing([output], [model, *([samples] if samples else [])], "a file that the contract is made from")
         if output.exists() and not force:
             raise ContractError(f"{output}: is there already; say --force to write over it, or -o another name")
     folder = output.parent if output is not None and output != STDOUT else Path.cwd()
-    text = propose(model, samples=samples, dims=dims, measure=not no_measure, folder=folder)
+    name = output.name if output is not None and output != STDOUT else "contract.yaml"
+    text = propose(model, samples=samples, dims=dims, measure=not no_measure, folder=folder, name=name)
     write(text, output or STDOUT)
     if output is not None and output != STDOUT:
         print(f"wrote {output}: read it, then: benchpact run {output}", file=sys.stderr)

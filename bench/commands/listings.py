@@ -29,11 +29,17 @@ def show_doctor(json_file: Path | None) -> int:
 
 
 def list_targets(contract: Path | None, targets: Path | None) -> int:
-    """``benchpact targets``: name, backend, device, threads, precision of each."""
+    """``benchpact targets``: name, backend, device, threads, precision of each, and where it runs."""
     found = _targets(contract, targets)
-    rows = [(one.name, one.backend, one.device, str(one.threads), one.precision) for one in found]
-    _table(("target", "backend", "device", "threads", "precision"), rows)
+    rows = [(one.name, one.backend, one.device, str(one.threads), one.precision, _where(one)) for one in found]
+    _table(("target", "backend", "device", "threads", "precision", "where"), rows)
     return 0
+
+
+def _where(target: Target) -> str:
+    from bench.contract.host_words import show_cores
+
+    return (target.host or "here") + (f", cores {show_cores(target.cores)}" if target.cores else "")
 
 
 def _targets(contract: Path | None, targets: Path | None) -> tuple[Target, ...]:
@@ -42,26 +48,19 @@ def _targets(contract: Path | None, targets: Path | None) -> tuple[Target, ...]:
     return load(contract, targets).targets if contract is not None else load_targets(targets)
 
 
-def target_names(contract: Path | None, targets: Path | None) -> list[str]:
-    """For shell completion: names only, and none where the files cannot be read."""
-    from bench.errors import BenchError
-
-    try:
-        return [one.name for one in _targets(Path(contract) if contract else None, targets)]
-    except BenchError:
-        return []
-
-
 def list_backends() -> int:
-    """``benchpact backends``: name, whether it works here, versions and devices, or why not and what to do."""
+    """``benchpact backends``: name, whether it works here, versions and devices, or why not; and what options take."""
     from bench.doctor import probe_all
 
-    rows = []
-    for name, found in probe_all().items():
+    rows, options = [], []
+    for found in probe_all():
+        options += [(found.name, option, takes) for option, takes in found.options.items()]
         versions = ", ".join(f"{package} {version}" for package, version in found.versions.items())
         told = ", ".join(found.devices) if found.usable else ". ".join(filter(None, (found.reason, found.remedy)))
-        rows.append((name, "works" if found.usable else "does not work", versions or "-", told))
+        rows.append((found.name, "works" if found.usable else "does not work", versions or "-", told))
     _table(("backend", "here", "versions", "devices, or why not"), rows)
+    print()
+    _table(("backend", "option", "what it takes"), options)
     return 0
 
 

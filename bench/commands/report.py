@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.commands.output import STDOUT, is_coloured, refuse_unwritable, width, write
+from bench.commands.output import STDOUT, is_coloured, refuse_losing, refuse_unwritable, width, write
 
 if TYPE_CHECKING:
     from bench.report.console import Timings
@@ -22,9 +22,11 @@ def report_run(run: str, results: Path, form: str, output: Path | None, verbose:
     if output is not None:
         refuse_unwritable(output)
     stored, folder = open_run(run, results), find(run, results)
+    if output is not None:
+        refuse_losing([output], folder.rglob("*"), "a file of the run")
     if form == "console":
         colour = output is None and is_coloured(sys.stdout)
-        text = _console(stored, folder, colour, verbose)
+        text = as_table(stored, folder, colour, verbose)
     else:
         text = FORMATS[form](stored)
     write(text, output or STDOUT)
@@ -42,14 +44,22 @@ def show(stored: StoredRun, results: Path, files: Mapping[str, Path], *, verbose
     if quiet:
         print(sentence(summary(stored)), file=stream)
     else:
-        print(_console(stored, results / stored.info.run, is_coloured(stream), verbose), end="", file=stream)
+        print(as_table(stored, results / stored.info.run, is_coloured(stream), verbose), end="", file=stream)
 
 
-def _console(stored: StoredRun, folder: Path, colour: bool, verbose: bool) -> str:
+def as_table(stored: StoredRun, folder: Path, colour: bool, verbose: bool) -> str:
+    """The run for a terminal. Of a sweep, one line a configuration; ``verbose`` puts each one's evidence before it."""
     from bench.report.console import render
+    from bench.sweep import configurations, console
 
     columns, where = width() if sys.stdout.isatty() else 100, str(folder)
-    return render(stored, width=columns, colour=colour, verbose=verbose, timings=_timings(folder), where=where)
+    is_sweep = configurations.is_sweep(stored.info)
+    whole, text = verbose or not is_sweep, ""
+    if whole:
+        text = render(stored, width=columns, colour=colour, verbose=verbose, timings=_timings(folder), where=where)
+    if is_sweep:
+        text += "\n" * whole + console.render(stored, width=columns, colour=colour, where=where)
+    return text
 
 
 def _timings(folder: Path) -> Timings:

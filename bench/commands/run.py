@@ -3,59 +3,122 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench.commands.output import RESULTS, refuse_unwritable
+from bench.commands.output import RESULTS, refuse_losing, refuse_unwritable
 from bench.commands.report import show
 from bench.errors import INTERRUPTED, ContractError
 
+if TYPE_CHECKING:
+    from bench.contract.model import Contract
+    from bench.plan import Plan
+    from bench.results import Json, StoredRun
 
-def run_contract(
-    contract: Path,
-    targets: Path | None,
-    on: Sequence[str],
-    only: Sequence[str],
-    results: Path,
-    resume: str | None,
-    time_budget: str | None,
-    timeout: str | None,
-    allow_code: bool,
-    verbose: bool,
-    quiet: bool,
-    files: Mapping[str, Path],
-) -> int:
+READ = "a file that the contract names, or the contract itself"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What ``run`` and ``sweep`` are both asked, as it stands on the command line; ``files`` is of forms to write."""
+
+    contract: Path
+    targets: Path | None
+    on: Sequence[str]
+    only: Sequence[str]
+    results: Path
+    resume: str | None
+    time_budget: str | None
+    timeout: str | None
+    allow_code: bool
+    verbose: bool
+    quiet: bool
+    files: Mapping[str, Path]
+
+    def refuse(self) -> None:
+        """ContractError for what is wrong of itself, before any file is read or a result opened."""
+        if self.quiet and self.verbose:
+            raise ContractError("-q and -v: choose one of them")
+        refuse_unwritable(*self.files.values())
+        refuse_losing(self.files.values(), [self.contract, *([self.targets] if self.targets else [])], READ)
+        duration_ns("--time-budget", self.time_budget)
+        duration_ns("--timeout", self.timeout)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is measured of a contract: the cases, the names of their targets, and what is stored beside them."""
+
+    plan: Plan
+    targets: set[str]
+    notices: Sequence[str] = ()
+    without_disturbed: bool = False
+    sweep: Json = None
+
+
+def run_contract(asked: Asked, without_disturbed: bool) -> int:
     """``benchpact run``: check, measure, judge, render; the exit code."""
-    from bench import progress
-    from bench.contract.check import check
-    from bench.contract.load import load
     from bench.judge.verdict import exit_code
     from bench.plan import plan
+    from bench.plan import without_disturbed as cut
     from bench.report.rows import verdicts
+
+    asked.refuse()
+    if asked.resume is not None and not (asked.on or asked.only or asked.targets):
+        asked, cut_before = as_before(asked, asked.resume)
+        without_disturbed = without_disturbed or cut_before
+
+    def choose(contract: Contract) -> Chosen:
+        whole = plan(contract, asked.on, asked.only)
+        chosen = cut(whole) if without_disturbed else whole
+        return Chosen(chosen, {case.target.name for case in chosen.cases}, without_disturbed=without_disturbed)
+
+    def finish(stored: StoredRun) -> int:
+        show(stored, asked.results, asked.files, verbose=asked.verbose, quiet=asked.quiet)
+        return exit_code(verdicts(stored))
+
+    return go_through("run", asked, choose, finish)
+
+
+def go_through(
+    command: str, asked: Asked, choose: Callable[[Contract], Chosen], finish: Callable[[StoredRun], int]
+) -> int:
+    """Read, check, measure; then ``finish`` shows what is stored and says the exit code. On Ctrl-C: how to go on."""
+    from bench import progress
+    from bench.commands.inputs import files_of
+    from bench.contract.check import check, read_whole
     from bench.run import Interrupted, RunOptions, execute
 
-    if quiet and verbose:
-        raise ContractError("-q and -v: choose one of them")
-    for path in files.values():
-        refuse_unwritable(path)
-    budget_ns, timeout_ns = _duration_ns("--time-budget", time_budget), _duration_ns("--timeout", timeout)
-    if resume is not None and not (on or only or targets):
-        on, only, targets = _asked_before(resume, results)
-    loaded = load(contract, targets)
-    chosen = plan(loaded, on, only)
-    checked = check(loaded, {case.target.name for case in chosen.cases})
+    loaded = read_whole(asked.contract, asked.targets, asked.on)
+    if asked.files:
+        refuse_losing(asked.files.values(), files_of(loaded, asked.targets), READ)
+    chosen = choose(loaded)
+    checked = check(loaded, chosen.targets)
     checked.refuse()
-    options = RunOptions(results, targets, tuple(on), tuple(only), budget_ns, timeout_ns, allow_code, resume)
-    display = progress.choose(sys.stderr, quiet=quiet, verbose=verbose)
+    options = RunOptions(
+        results=asked.results,
+        targets=asked.targets,
+        on=tuple(asked.on),
+        only=tuple(asked.only),
+        time_budget_ns=duration_ns("--time-budget", asked.time_budget),
+        timeout_ns=duration_ns("--timeout", asked.timeout),
+        allow_code=asked.allow_code,
+        resume=asked.resume,
+        without_disturbed=chosen.without_disturbed,
+        sweep=chosen.sweep,
+    )
+    display = progress.choose(sys.stderr, quiet=asked.quiet, verbose=asked.verbose)
     try:
-        stored = execute(loaded, chosen, options, display, checked.notices)
+        stored = execute(loaded, chosen.plan, options, display, [*checked.notices, *chosen.notices])
     except Interrupted as interrupted:
-        return _interrupted(contract, results, interrupted.run)
-    show(stored, results, files, verbose=verbose, quiet=quiet)
-    return exit_code(verdicts(stored))
+        return say_interrupted(command, asked.contract, asked.results, interrupted.run)
+    return finish(stored)
 
 
-def _duration_ns(option: str, text: str | None) -> int | None:
+def duration_ns(option: str, text: str | None) -> int | None:
+    """An option that is a time, in ns; ContractError names the option."""
     from bench.units import parse
 
     try:
@@ -64,20 +127,25 @@ def _duration_ns(option: str, text: str | None) -> int | None:
         raise ContractError(f"{option} {text}: {error}") from error
 
 
-def _asked_before(resume: str, results: Path) -> tuple[Sequence[str], Sequence[str], Path | None]:
-    """The --on, --only and --targets of the run that is to be resumed: nobody should have to say them again."""
+def as_before(asked: Asked, resume: str) -> tuple[Asked, bool]:
+    """What the run that is to be resumed was asked, and whether without disturbed blocks.
+
+    Nobody should have to say --on, --only and --targets again.
+    """
     from bench.store import open_run
 
-    options = open_run(resume, results).info.options
+    options = open_run(resume, asked.results).info.options
     on, only, targets = options.get("on"), options.get("only"), options.get("targets")
-    return (
-        [str(name) for name in on] if isinstance(on, list) else [],
-        [str(word) for word in only] if isinstance(only, list) else [],
-        Path(str(targets)) if targets else None,
+    before = replace(
+        asked,
+        on=[str(name) for name in on] if isinstance(on, list) else [],
+        only=[str(word) for word in only] if isinstance(only, list) else [],
+        targets=Path(str(targets)) if targets else None,
     )
+    return before, options.get("without_disturbed") is True
 
 
-def _interrupted(contract: Path, results: Path, run: str) -> int:
+def say_interrupted(command: str, contract: Path, results: Path, run: str) -> int:
     """What is stored already, and the command that goes on with it."""
     from bench.report.text import plural
     from bench.store import open_run
@@ -86,9 +154,11 @@ def _interrupted(contract: Path, results: Path, run: str) -> int:
     done, whole = len(stored.cases), len(stored.info.cases)
     print(
         f"\nbenchpact: interrupted: {done} of {plural(whole, 'case')} stored in {results / stored.info.run}\n"
-        f"go on with the rest: benchpact run {contract} --resume {_shortest(stored.info.run, results)}",
+        f"go on with the rest: benchpact {command} {contract} --resume {_shortest(stored.info.run, results)}",
         file=sys.stderr,
     )
+    if done == whole:  # a soak is stored as far as it came
+        print(f"see what was measured: benchpact report {_shortest(stored.info.run, results)}", file=sys.stderr)
     return INTERRUPTED
 
 

@@ -16,7 +16,7 @@ from bench.device import memory
 from bench.device.adapter import Adapter, ModelFiles, Query, Settings
 from bench.device.library import open_library
 from bench.device.records import decode_job
-from bench.device.worker import load_adapter, model_files
+from bench.device.subject import load_adapter, model_files
 
 OPENINGS = 20
 WARM_OPENINGS = 3

@@ -29,11 +29,12 @@ from bench.device.adapter import (
     Session,
     TensorSpec,
 )
+from bench.device.audit import audit_session
 from bench.device.library import open_library
-from bench.device.loop import loop_cost, quiet
+from bench.device.loop import quiet
 from bench.device.records import Job, TensorJob, encode_job
-from bench.device.scenarios import CLOSED, Issuer, audit
-from bench.device.worker import load_adapter
+from bench.device.scenarios import Issuer
+from bench.device.subject import load_adapter
 
 KEPT_PER_OPENING = 0.25
 """Share of the model's file that an opening may leave behind; a leak leaves all of it, or a multiple."""
@@ -182,9 +183,10 @@ class AdapterConformance:
         library = open_library(_jobs(model.inputs), model.state, model.dims, example.batch_dim, None, 1)
         with self._open(example) as session, quiet():
             issuer = Issuer(session, library, library.group, overlapped=False)
-            drained_ns = min(issuer.drained_ns() for _ in range(5))
-            closure = audit(issuer, drained_ns, loop_cost())
-        assert closure.ratio >= CLOSED, closure
+            for _ in range(5):
+                issuer.drained_ns()
+            closure, complaint = audit_session(issuer)
+        assert not complaint, (complaint, closure)
 
     def test_overlapped_work_is_complete_and_right(self, examples: Sequence[Example]) -> None:
         for example in (one for one in examples if not one.model.state):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,15 @@ from bench.contract.paths import inside
 from bench.contract.problems import Problems
 from bench.contract.tables import Field, Found, Named
 from bench.contract.targets import Site, read_site, target_of
+from bench.contract.traces import with_traces
 from bench.device.adapter import TensorSpec
 
 
-def build(path: Path, root: Found, targets_file: Path | None, problems: Problems) -> Contract:
-    """The contract; where problems were noted, parts of it may be missing."""
+def build(path: Path, root: Found, site: Site, on: Collection[str], problems: Problems) -> Contract:
+    """The contract; where problems were noted, parts of it may be missing.
+
+    A target of the site's that is not among the contract's own is one of it where it is asked for (``on``).
+    """
     folder = path.resolve().parent
     model = root.get(words.MODEL_FIELD) or Found(root.place, {}, {})
     factory = model.get(words.FACTORY)
@@ -27,31 +31,34 @@ def build(path: Path, root: Found, targets_file: Path | None, problems: Problems
         framework=model.get(words.FRAMEWORK),
         framework_version=model.get(words.FRAMEWORK_VERSION),
         parameters=model.get(words.PARAMETERS),
-        artifacts=tuple(_artifact(entry, folder, problems) for entry in root.get(words.ARTIFACTS) or ()),
+        artifacts=_artifacts(root, folder, problems),
         inputs=tuple(_input(entry, problems) for entry in root.get(words.INPUTS) or () if _is_whole(entry)),
         outputs=tuple(_spec(entry) for entry in root.get(words.OUTPUTS) or () if _is_whole(entry)),
         dims={entry.name: entry.value for entry in root.get(words.DIMS) or ()},
         batch_dim=root.get(words.BATCH),
         state={entry.name: entry.value for entry in root.get(words.STATE) or ()},
         validation=_validation(root.get(words.VALIDATION_FIELD), folder, problems),
-        targets=_targets(root, folder, targets_file, problems),
+        targets=_targets(root, folder, site, on, problems),
         factory=Factory(factory, model.at(words.FACTORY)) if factory else None,
         places=_places(root),
     )
 
 
-def _artifact(entry: Named[Found], folder: Path, problems: Problems) -> Artifact:
+def _artifacts(root: Found, folder: Path, problems: Problems) -> tuple[Artifact, ...]:
+    found = [_artifact(entry, folder, problems) for entry in root.get(words.ARTIFACTS) or ()]
+    return tuple(artifact for artifact in found if artifact is not None)
+
+
+def _artifact(entry: Named[Found], folder: Path, problems: Problems) -> Artifact | None:
+    """None where a path of it cannot be used: what it says would be compared with half a model."""
     found = entry.value
     files = found.get(words.FILES) or ()
-    return Artifact(
-        kind=entry.name,
-        path=_path(found, words.PATH, folder, problems) or folder,
-        sha256=found.get(words.SHA256),
-        place=found.at(words.PATH),
-        companions=tuple(
-            (_path(file, words.PATH, folder, problems) or folder, file.get(words.SHA256)) for file in files
-        ),
-    )
+    path = _path(found, words.PATH, folder, problems)
+    companions = [(_path(file, words.PATH, folder, problems), file.get(words.SHA256)) for file in files]
+    known = tuple((file, sha256) for file, sha256 in companions if file is not None)
+    if path is None or len(known) < len(companions):
+        return None
+    return Artifact(entry.name, path, found.get(words.SHA256), found.at(words.PATH), known)
 
 
 def _path(found: Found, field: Field[str], folder: Path, problems: Problems) -> Path | None:
@@ -108,14 +115,22 @@ def _validation(found: Found | None, folder: Path, problems: Problems) -> Valida
     )
 
 
-def _targets(root: Found, folder: Path, targets_file: Path | None, problems: Problems) -> tuple[Target, ...]:
-    entries = root.get(words.TARGETS) or ()
-    unsaid = any(not entry.value.has(words.BACKEND) for entry in entries)
-    wanted = targets_file is not None or unsaid
-    site = read_site(targets_file, folder, problems) if wanted else Site((), None, {})
-    common = root.get(words.LIMITS) or {}
-    targets = [target_of(entry, site, common, problems) for entry in entries]
-    return tuple(target for target in targets if target is not None)
+def site_of(path: Path, root: Found, targets_file: Path | None, on: Collection[str], problems: Problems) -> Site:
+    """The targets file, where one is named or a target needs one."""
+    own = root.get(words.TARGETS) or ()
+    unsaid = any(not entry.value.has(words.BACKEND) for entry in own)
+    wanted = targets_file is not None or unsaid or not {entry.name for entry in own}.issuperset(on)
+    return read_site(targets_file, path.resolve().parent, problems) if wanted else Site((), None, {})
+
+
+def _targets(root: Found, folder: Path, site: Site, on: Collection[str], problems: Problems) -> tuple[Target, ...]:
+    unread = root.strange or root.has(words.LIMITS)
+    common = root.get(words.LIMITS) or (None if unread and root.get(words.LIMITS) is None else {})
+    own = root.get(words.TARGETS) or ()
+    names = dict.fromkeys(name for name in on if name in site.targets and name not in {entry.name for entry in own})
+    asked = [Named(name, site.targets[name].place, site.targets[name]) for name in names]
+    targets = [target_of(entry, site, common, problems) for entry in (*own, *asked)]
+    return with_traces([target for target in targets if target is not None], folder, problems)
 
 
 def _places(root: Found) -> Mapping[tuple[str, ...], Place]:

@@ -1,18 +1,16 @@
-"""Each artifact against what the contract says of it: there, the same file, the same model."""
+"""Each artifact against what the contract says of it: the same model."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
-from bench.artifacts import KINDS, ArtifactError, ArtifactFacts, companions_of, read
+from bench.artifacts import ArtifactFacts
+from bench.contract.check_files import facts_of
 from bench.contract.findings import Findings
-from bench.contract.model import Artifact, Contract, Place
-from bench.contract.paths import exists
+from bench.contract.model import Artifact, Contract
 from bench.contract.problems import Problems, meant, quoted
 from bench.contract.rules import spelled
-from bench.device.adapter import TensorSpec
+from bench.device.adapter import UNTOLD, TensorSpec
 
 POSITIONAL = ("torch-export", "torchscript")
 """Kinds whose tensors are told apart by position: their exporters make the names up."""
@@ -21,72 +19,18 @@ CONVERTERS = ("openvino", "onnx", "onnxruntime", "onnxscript", "onnxsim", "onnx-
 FRAMEWORKS = {"torch": "pytorch", "tf2onnx": "tensorflow", "skl2onnx": "scikit-learn", "sklearn": "scikit-learn"}
 """Other names of frameworks, and what their exporters call themselves."""
 PARAMETER_TOLERANCE = 0.1
-"""How far, relatively, an artifact's count may be off where another's is exact: exporters fold batch norms away."""
+"""How far, relatively, an artifact may be off where another tells the number: exporters leave out what is not used."""
 
 
-def check(contract: Contract, findings: Findings) -> None:
-    """Note all that is wrong with the artifacts."""
-    read_facts = [(artifact, _facts(contract, artifact, findings)) for artifact in contract.artifacts]
+def check(contract: Contract, findings: Findings) -> tuple[Artifact, ...]:
+    """Note all that is wrong with the artifacts; those that are whole and were read."""
+    read_facts = [(artifact, facts_of(contract, artifact, findings)) for artifact in contract.artifacts]
     known = [(artifact, facts) for artifact, facts in read_facts if facts is not None]
     for artifact, facts in known:
         _tensors(contract, artifact, facts, findings)
         _producer(contract, artifact, facts, findings)
     _parameters(contract, known, findings)
-
-
-def _facts(contract: Contract, artifact: Artifact, findings: Findings) -> ArtifactFacts | None:
-    """What the artifact says of itself; None, with what is wrong noted, where it is not what it should be."""
-    whole = [_file(contract, artifact.path, artifact.sha256, artifact.place, findings)]
-    for index, (path, sha256) in enumerate(artifact.companions):
-        place = contract.place("artifacts", artifact.kind, "files", str(index))
-        whole.append(_file(contract, path, sha256, place, findings))
-    if not all(whole):
-        return None
-    if artifact.kind not in KINDS:
-        findings.notice(f"`{artifact.kind}` artifacts are not read here: what the contract says of it is not compared")
-        return None
-    try:
-        facts = read(artifact.kind, artifact.path, tuple(path for path, _ in artifact.companions))
-        needed = companions_of(artifact.kind, artifact.path)
-    except ArtifactError as error:
-        findings.problems.add(artifact.place, _without_folder(str(error), contract.folder))
-        return None
-    listed = {path.resolve() for path, _ in artifact.companions}
-    for file in needed:
-        if file.resolve() not in listed:
-            owner = artifact.path.name
-            findings.notice(f"{file.name} belongs to {owner} and has no sha256 in the contract: list it under `files`")
-    return facts
-
-
-def _without_folder(message: str, folder: Path) -> str:
-    return message.replace(f"{folder}/", "", 1)
-
-
-def _file(contract: Contract, path: Path, sha256: str | None, place: Place, findings: Findings) -> bool:
-    if not exists(path, contract.folder, place, findings.problems):
-        return False
-    name = path.relative_to(contract.folder) if path.is_relative_to(contract.folder) else path
-    try:
-        found = _sha256(path)
-    except OSError as error:
-        findings.problems.add(place, f"{quoted(str(name))}: cannot be read: {error.strerror or error}")
-        return False
-    if sha256 is None:
-        findings.notice(f"{name} has no sha256 in the contract: add `sha256: {found}`")
-    elif found != sha256:
-        message = f"{quoted(str(name))} is not the file that was handed over: its SHA-256 is {found}"
-        findings.problems.add(place, f"{message}, the contract says {sha256}")
-        return False
-    return True
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return tuple(artifact for artifact, _ in known)
 
 
 def _tensors(contract: Contract, artifact: Artifact, facts: ArtifactFacts, findings: Findings) -> None:
@@ -96,6 +40,9 @@ def _tensors(contract: Contract, artifact: Artifact, facts: ArtifactFacts, findi
     )
     for what, declared, found in sides:
         if found is None:
+            continue
+        whole = not contract.hides(f"{what}s")
+        if artifact.kind in POSITIONAL and not whole:
             continue
         if artifact.kind in POSITIONAL:
             pairs = list(zip(declared, found, strict=False))
@@ -125,13 +72,16 @@ def _names(
             message = f"the {kind} artifact has no {what} {quoted(name)}: {meant(name, own)}"
             to.problems.add(contract.place(f"{what}s", name), message)
     for spec in found:
-        if spec.name in said:
+        if spec.name in said or contract.hides(f"{what}s"):
             continue
         if what == "input":
             message = f"the {kind} artifact has an input {quoted(spec.name)}, {spelled(spec)}: the contract must say it"
             to.problems.add(contract.place("inputs"), message)
         else:
-            to.notice(f"the {kind} artifact has an output `{spec.name}` that the contract does not name")
+            to.notice(
+                f"the {kind} artifact has an output `{spec.name}` that the contract does not name",
+                contract.place("outputs"),
+            )
 
 
 def _same(contract: Contract, what: str, spec: TensorSpec, own: TensorSpec, kind: str, problems: Problems) -> None:
@@ -140,6 +90,8 @@ def _same(contract: Contract, what: str, spec: TensorSpec, own: TensorSpec, kind
     if spec.dtype != own.dtype:
         problems.add(place, f"{head} is {own.dtype} in the {kind} artifact, {spec.dtype} here: write what is true")
         return
+    if own.shape == UNTOLD:
+        return
     sizes = zip(spec.shape, own.shape, strict=False)
     if len(spec.shape) != len(own.shape):
         said = f"{len(spec.shape)} dimensions here, {len(own.shape)} in the {kind} artifact"
@@ -147,16 +99,12 @@ def _same(contract: Contract, what: str, spec: TensorSpec, own: TensorSpec, kind
         return
     for axis, (said_size, true_size) in enumerate(sizes):
         value = contract.dims.get(str(said_size), said_size)
-        if isinstance(true_size, int) and value != true_size and not _unknown_output(what, said_size, contract):
+        if isinstance(value, str) and (value != contract.batch_dim or contract.hides("batch")):
+            continue  # what an output leaves open may have any size, and what an input does is a problem already
+        if isinstance(true_size, int) and value != true_size:
             is_said = f"{said_size} here" if isinstance(said_size, int) else f"{quoted(str(said_size))} here"
             message = f"dimension {axis} of {head} is {is_said}, and fixed at {true_size} in the {kind} artifact"
             problems.add(place, f"{message}: {spelled(own)}")
-
-
-def _unknown_output(what: str, size: int | str, contract: Contract) -> bool:
-    """Whether it is an output's free dimension of which the contract says nothing: it may have any size."""
-    named = {part for one in contract.inputs for part in one.spec.shape}
-    return what == "output" and isinstance(size, str) and size not in contract.dims and size not in named
 
 
 def _producer(contract: Contract, artifact: Artifact, facts: ArtifactFacts, findings: Findings) -> None:
@@ -166,9 +114,10 @@ def _producer(contract: Contract, artifact: Artifact, facts: ArtifactFacts, find
     version = f" {facts.producer_version}" if facts.producer_version else ""
     made_by = f"the {artifact.kind} artifact was made by {facts.producer}{version}"
     if said != made:
-        findings.notice(f"{made_by}, the contract says {contract.framework}")
+        findings.notice(f"{made_by}, the contract says {contract.framework}", contract.place("model", "framework"))
     elif _is_other_release(contract.framework_version, facts, said):
-        findings.notice(f"{made_by}, the contract says {contract.framework_version}")
+        place = contract.place("model", "framework version")
+        findings.notice(f"{made_by}, the contract says {contract.framework_version}", place)
 
 
 def _is_other_release(said: str | None, facts: ArtifactFacts, framework: str) -> bool:
@@ -192,14 +141,20 @@ def _parameters(contract: Contract, known: Sequence[tuple[Artifact, ArtifactFact
     said = contract.parameters
     if said is None:
         for kind, count in counted.items():
-            findings.notice(f"the contract does not say its number of parameters; the {kind} artifact has {count}")
+            has = f"has {count}" if count.exact else f"stores {count.likely} weights"
+            message = f"the contract does not say its number of parameters; the {kind} artifact {has}"
+            findings.notice(message, contract.place("model"))
         return
-    exact = said in counted.values()
+    unread = contract.hides("artifacts") or len(known) < len(contract.artifacts)  # one of these may have it exactly
+    exact = unread or any(count.exact and said in count for count in counted.values())
     for kind, count in counted.items():
-        near = exact and abs(count - said) <= PARAMETER_TOLERANCE * said
-        message = f"the {kind} artifact has {count} parameters, the contract says {said}"
-        if count != said and near:
-            findings.notice(f"{message}: exporters fold some away")
-        elif count != said:
-            place = contract.place("model", "parameters")
-            findings.problems.add(place, f"{message}: write the number it has, or hand over the right file")
+        near = exact and abs(count.likely - said) <= PARAMETER_TOLERANCE * said
+        place = contract.place("model", "parameters")
+        if said in count or near:
+            if count.likely != said:
+                message = f"the {kind} artifact stores {count.likely} weights, the contract says {said} parameters"
+                findings.notice(f"{message}: exporters fold some away and add others", place)
+            continue
+        has = f"has {count} parameters" if count.exact else f"is of a model with {count} parameters"
+        message = f"the {kind} artifact {has}, the contract says {said}"
+        findings.problems.add(place, f"{message}: write the number it has, or hand over the right file")

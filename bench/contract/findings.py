@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bench.contract.model import Place
 from bench.contract.problems import Problems
 
 
@@ -15,7 +16,8 @@ class Findings:
     missing: Problems = field(default_factory=Problems)
     notices: list[str] = field(default_factory=list)
 
-    def notice(self, text: str) -> None:
-        """Note, once, what a reader should know though nothing is wrong."""
-        if text not in self.notices:
-            self.notices.append(text)
+    def notice(self, text: str, place: Place | None = None) -> None:
+        """Note, once, what a reader should know though nothing is wrong, and where it stands if it stands anywhere."""
+        told = text if place is None else f"{place}: {text}"
+        if told not in self.notices:
+            self.notices.append(told)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from bench import registry
 from bench.artifacts import KINDS
+from bench.contract.host_words import Cores, HostName, Interpreter
 from bench.contract.kinds import AnyScalar, Choice, ListOf, Number, Schema, Text, Whole
 from bench.contract.limits import LimitsKind
 from bench.contract.model import Place
 from bench.contract.nodes import Scalar
+from bench.contract.paths import FilePath
 from bench.contract.tables import Dimension, Field, Record, Short, Table
-from bench.errors import BackendNotFound
 
 FORMAT = 1
 """The version of the contract format that this program reads."""
@@ -20,7 +21,7 @@ DTYPES = (
     *("float32", "float64", "float16", "bool"),
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
 )
-PRECISIONS = ("fp32", "bf16", "fp16", "fp64")
+PRECISIONS = ("fp32", "tf32", "bf16", "fp16", "fp64")
 RESIDENCIES = ("host", "device")
 
 
@@ -33,23 +34,6 @@ class _Format(Whole):
     def value(self, node: Scalar) -> int:
         if node.text.isdecimal() and len(node.text) < 9 and int(node.text) > FORMAT:
             raise ValueError(f"this contract has format {node.text}; this benchpact reads {FORMAT}: update benchpact")
-        return super().value(node)
-
-
-class _Path(Text):
-    """A path inside the contract's folder, as text; whether it is inside is looked at where the folder is known."""
-
-    def __init__(self, example: str) -> None:
-        super().__init__("a path inside the contract's folder", example, _PATH, 400)
-
-    def value(self, node: Scalar) -> str:
-        text = node.text
-        if text.startswith(("/", "~")) or text[1:2] == ":":
-            raise ValueError(f"`{text[:60]}` is an absolute path: write one relative to the contract's folder")
-        if ".." in text.split("/"):
-            raise ValueError(f"`{text[:60]}` leaves the contract's folder: put the file inside and write its path")
-        if "\\" in text:
-            raise ValueError(f"`{text[:60]}` has a backslash: write / between folders")
         return super().value(node)
 
 
@@ -86,19 +70,15 @@ class Backend(Choice):
         return None
 
 
-def artifact_kinds() -> list[str]:
-    """Every kind of artifact that is read here or that an installed backend takes."""
-    return list(dict.fromkeys([*KINDS, *(kind for name in registry.names() for kind in _kinds_of(name))]))
+class ArtifactKind(Text):
+    """A kind of artifact. Whether one that is not read here is any backend's is told by ``foreign_kinds``."""
+
+    usual = tuple(KINDS)
+
+    def __init__(self) -> None:
+        super().__init__("a kind of artifact", "onnx", r"[A-Za-z][A-Za-z0-9_.\-]*", 40)
 
 
-def _kinds_of(backend: str) -> tuple[str, ...]:
-    try:
-        return registry.load(backend).artifact_kinds
-    except BackendNotFound:
-        return ()
-
-
-_PATH = r"(?![\/~])(?!.:)(?!(?:[^\x00]*\/)?\.\.(?:\/|$))[^\x00-\x1f\x7f\\]+"
 _NAME = Text("a name", "image")
 _ENTRY = r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*"
 _SYNONYMS = {
@@ -116,7 +96,9 @@ FRAMEWORK_VERSION = Field(
     "framework version", Text("a version", "2.13.0", most=80), "Its version; compared with what the artifacts say"
 )
 PARAMETERS = Field(
-    "parameters", Whole("a number of parameters", 0, 10**15, 9930), "Number of parameters; counted in the artifacts"
+    "parameters",
+    Whole("a number of parameters", 0, 10**15, 9930),
+    "Number of parameters as the framework counts them, without buffers; compared with what the artifacts hold",
 )
 FACTORY = Field(
     "factory",
@@ -128,7 +110,9 @@ MODEL = Record(
     "what the model is", (NAME, VERSION, FRAMEWORK, FRAMEWORK_VERSION, PARAMETERS, FACTORY), ref="model"
 )  # fmt: skip
 
-PATH = Field("path", _Path("digits.onnx"), "The file, relative to the contract's folder and inside it", required=True)
+PATH = Field(
+    "path", FilePath("digits.onnx"), "The file, relative to the contract's folder and inside it", required=True
+)
 SHA256 = Field("sha256", _Sha256(), "Its SHA-256: says that it is still the same file")
 FILE = Record("a file", (PATH, SHA256), ref="file")
 FILES = Field(
@@ -153,9 +137,14 @@ RANGE = Field(
 INPUT = Record("dtype and shape", (DTYPE, SHAPE, RANGE), ref="input")
 OUTPUT = Record("dtype and shape", (DTYPE, SHAPE), ref="output")
 
-SAMPLES = Field("samples", _Path("val.npz"), "An .npz with one array an input")
-LABELS = Field("labels", _Path("labels.npz"), "The ground labels: an .npz with one array `labels`, or an .npy")
-PREDICTIONS = Field("predictions", _Path("reference.npz"), "The reference model's outputs: an .npz, one array each")
+SAMPLES = Field(
+    "samples",
+    FilePath("val.npz"),
+    "An .npz with one array an input; the first axis counts samples. Where the batch size is fixed, at 4 for one, their"
+    " number is a multiple of 4",
+)
+LABELS = Field("labels", FilePath("labels.npz"), "The ground labels: an .npz with one array `labels`, or an .npy")
+PREDICTIONS = Field("predictions", FilePath("reference.npz"), "The reference model's outputs: an .npz, one array each")
 OUTPUT_NAME = Field(
     "output", Text("an output", "logits"), "The output that labels and accuracy are about; the first one by default"
 )
@@ -169,7 +158,7 @@ THREADS = Field("threads", Whole("a number of threads", 1, 4096, 1), "Threads of
 PRECISION = Field(
     "precision",
     Choice("a precision", PRECISIONS, float32="fp32", float16="fp16", half="fp16", bfloat16="bf16", float64="fp64"),
-    "The arithmetic asked for; fp32 by default",
+    "The arithmetic asked for; fp32 by default. On NVIDIA's GPUs fp32 never means tf32, which is a word of its own",
 )
 RESIDENCY = Field(
     "residency", Choice("a residency", RESIDENCIES, cpu="host", gpu="device", cuda="device"),
@@ -178,10 +167,21 @@ RESIDENCY = Field(
 OPTIONS = Field(
     "options",
     Table(_NAME, AnyScalar(), "options of the backend, like `{graph optimization: all}`", 64),
-    "Options that only this backend knows; `benchpact check` knows them too",
+    "Options that only this backend knows; `benchpact backends` lists them with what each takes",
+)
+HOST = Field("host", HostName(), "Where it runs: another machine, as your own `ssh` names it; this one by default")
+CORES = Field("cores", Cores(), "The cores that its process may run on; all by default")
+PYTHON = Field(
+    "python",
+    Interpreter(),
+    "The Python that runs it on `host`; by default what `benchpact device prepare` made",
 )
 LIMITS = Field("limits", LimitsKind(), "What is owed; a target's own limits go before the common ones")
-TARGET = Record("where and how to run", (BACKEND, DEVICE, THREADS, PRECISION, RESIDENCY, OPTIONS, LIMITS), ref="target")
+TARGET = Record(
+    "where and how to run",
+    (BACKEND, DEVICE, THREADS, PRECISION, RESIDENCY, HOST, CORES, PYTHON, OPTIONS, LIMITS),
+    ref="target",
+)
 TARGETS = Field(
     "targets",
     Table(
@@ -197,7 +197,7 @@ TARGETS = Field(
 
 ARTIFACTS = Field(
     "artifacts",
-    Table(Choice("a kind of artifact", artifact_kinds), Short(ARTIFACT, PATH), "files like `onnx: {path: m.onnx}`", 16),
+    Table(ArtifactKind(), Short(ARTIFACT, PATH), "files like `onnx: {path: m.onnx}`", 16),
     "The model's files by kind; all of the same model",
 )
 INPUTS = Field(
@@ -220,7 +220,8 @@ DIMS = Field(
 BATCH = Field(
     "batch",
     Text("a free dimension", "batch"),
-    "The free dimension that counts samples; left out, the batch size is fixed",
+    "The free dimension that counts samples: the first of an input's shape. Left out, the batch size is fixed: each"
+    " query is one batch of the inputs' first dimension",
 )
 STATE = Field(
     "state",

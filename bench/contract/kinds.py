@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from bench import units
@@ -25,6 +26,8 @@ class Kind(Generic[T]):
 
     what = "a value"
     example = ""
+    usual: tuple[str, ...] = ()
+    """Words that an editor may offer where any word is possible."""
 
     def read(self, node: Node, name: str, problems: Problems) -> T | None:
         """The value; None, with a problem noted, where the node holds none of this kind."""
@@ -136,6 +139,46 @@ class Whole(ScalarKind[int]):
         number = {"type": "integer", "minimum": self.low, "maximum": self.high}
         text = {"type": "string", "pattern": r"^[0-9]+(?:_[0-9]+)*$"}
         return {"anyOf": [number, text, *({"const": word} for word in self.words)], "examples": [int(self.example)]}
+
+
+@dataclass(frozen=True)
+class Range:
+    """From ``low`` to ``high``; a number alone is a range of one."""
+
+    low: int
+    high: int
+
+
+class WholeRange(ScalarKind[int | Range]):
+    """A whole number, or a range like ``8..24``, or one of ``words`` that stand for a range."""
+
+    def __init__(self, number: Whole, words: Mapping[str, Range]) -> None:
+        self.number, self.words = number, dict(words)
+        self.what, self.example = number.what, number.example
+
+    @property
+    def wanted(self) -> str:
+        words = "".join(f", or `{word}`" for word in self.words)
+        return f"{self.number.wanted}, a range like `8..24`{words}"
+
+    def value(self, node: Scalar) -> int | Range:
+        if node.text in self.words:
+            return self.words[node.text]
+        ends = re.fullmatch(r"([0-9]{1,9})\.\.([0-9]{1,9})", node.text)
+        if not ends:
+            if not re.fullmatch(r"-?[0-9_]+", node.text):
+                raise ValueError(f"{quoted(node.text)} is not {self.wanted}")
+            return self.number.value(node)
+        low, high = int(ends[1]), int(ends[2])
+        if not self.number.low <= low <= high <= self.number.high:
+            bounds = f"from {self.number.low} to {self.number.high}"
+            raise ValueError(f"{quoted(node.text)}: both ends are {bounds}, the lower one first")
+        return Range(low, high)
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        number = self.number.schema(defs)
+        others = [{"type": "string", "pattern": r"^[0-9]+\.\.[0-9]+$"}, *({"const": word} for word in self.words)]
+        return number | {"anyOf": [*number["anyOf"], *others]}
 
 
 class Number(ScalarKind[float]):

@@ -7,17 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench import units
-from bench.contract.kinds import Choice, Kind, Quantity, ScalarKind, Schema, Whole, shape_of
+from bench.contract.kinds import Kind, Range, ScalarKind, Schema, shape_of
 from bench.contract.metric_names import right_metric
 from bench.contract.model import Place, Requirement
 from bench.contract.nodes import Node, Pairs, Scalar
 from bench.contract.problems import Problems, meant, quoted
-from bench.contract.tables import Field, shared
-from bench.device.records import ARRIVALS as KINDS_OF_ARRIVALS
+from bench.contract.scenario_words import ERROR_RATE, INSTEAD, PROCESSES, SETTINGS, WITHOUT_RANGE
+from bench.contract.tables import shared
 from bench.metrics import (
     ARTIFACT_SIZE,
     BLOCKS,
     BY_BLOCK,
+    MAX_RATE,
     TIMED,
     Direction,
     Metric,
@@ -25,7 +26,6 @@ from bench.metrics import (
     is_user_metric,
 )
 
-DAY_NS = 86_400e9
 DIRECTIONS: Mapping[str, Direction] = {
     "at most": "at most",
     "<=": "at most",
@@ -36,60 +36,12 @@ DIRECTIONS: Mapping[str, Direction] = {
 }
 _WRITTEN = re.compile(r"(at most|at least|<=|>=|≤|≥)[ \u00a0\u202f]*(.*)", re.DOTALL)
 
-PROCESSES = Field("processes", Whole("a number of processes", 1, 100, 3), "Fresh processes to measure in; 3 by default")
-TIME = Field(
-    "time", Quantity("ns", 1e6, DAY_NS, "2 s"), "Most time one process measures, without warm-up; 2 s by default"
-)
-MIN_TIME = Field(
-    "min time", Quantity("ns", 0, DAY_NS, "200 ms"), "Least time, however early all is decided; 200 ms by default"
-)
-QUERIES = Field(
-    "queries",
-    Whole("a number of queries", 1, 10_000_000, 10_000),
-    "Most queries of one process; 10 000 000 by default",
-)
-BATCH = Field("batch", Whole("a batch size", 1, 1_000_000, 64), "Samples a query; 1 by default")
-BEST_BATCH = Field(
-    "batch",
-    Whole("a batch size", 1, 1_000_000, 64, words={"best": 0}),
-    "Samples a query, or `best`: the size with the highest throughput is looked for; 1 by default",
-)
-STREAMS = 8
-"""Samples of a multi-stream query unless the contract says otherwise: MLPerf's number."""
-SAMPLES = Field(
-    "samples",
-    Whole("a number of samples", 1, 1_000_000, STREAMS),
-    f"Samples a query; {STREAMS} by default, as MLPerf's",
-)
-RATE = Field("rate", Quantity("per_s", 0.1, 1e5, "200/s"), "Queries that arrive in a second", required=True)
-ARRIVALS = Field(
-    "arrivals",
-    Choice("a kind of arrivals", KINDS_OF_ARRIVALS, random="poisson", exponential="poisson", uniform="constant"),
-    "How they arrive: at random (a seeded Poisson process), or at equal distances; poisson by default",
-)
-ARRIVING = Field(
-    "time",
-    Quantity("ns", 1e6, DAY_NS, "2 s"),
-    "How long queries arrive in one process; those left are answered after"
-    " it, for at most as long again; 2 s by default",
-)
-SETTINGS: Mapping[str, tuple[Field[int] | Field[float] | Field[str], ...]] = {
-    "single-stream": (BATCH, PROCESSES, TIME, MIN_TIME, QUERIES),
-    "multi-stream": (SAMPLES, PROCESSES, TIME, MIN_TIME, QUERIES),
-    "server": (RATE, ARRIVALS, PROCESSES, ARRIVING, MIN_TIME, QUERIES),
-    "offline": (BEST_BATCH, PROCESSES, TIME, MIN_TIME, QUERIES),
-    "cold-start": (PROCESSES,),
-    "accuracy": (),
-    "agreement": (),
-}
-"""A block's words that are no metrics."""
-
 
 @dataclass(frozen=True)
 class Setting:
     """A scenario word's value (durations in ns) and where it stands."""
 
-    value: float | str
+    value: float | str | Range
     place: Place
 
 
@@ -102,6 +54,13 @@ class Block:
     requirements: Mapping[str, Requirement]
     words: frozenset[str] = frozenset()
     """Every key that was written, those with a wrong value too."""
+    strange: bool = False
+    """Whether one of them is none of the block's: what it lacks may stand under that."""
+
+    def may_say(self, word: str) -> bool:
+        """Whether something that could not be read may have said it: then nothing follows from its absence."""
+        said = word in self.settings or word in self.requirements
+        return not said and (self.strange or word in self.words)
 
 
 class Limit(ScalarKind[Requirement]):
@@ -127,6 +86,10 @@ class Limit(ScalarKind[Requirement]):
             better = "less" if metric.direction == "at most" else "more"
             raise ValueError(f"{better} is better here, so `{written[1] if written else ''}` is not its direction: "
                              f"write `{metric.direction} {amount}`, or `{amount}` alone")  # fmt: skip
+        if metric.unit in ("ns", "bytes", "bytes_per_h") and limit <= 0:
+            raise ValueError(
+                f"{quoted(node.text)} is a limit that nothing keeps: write more than 0, like `{_example(metric)}`"
+            )
         text = " ".join(node.text.split())
         return Requirement(self.block, metric.name, metric.unit, direction, limit, text, node.place)
 
@@ -151,7 +114,7 @@ class BlockKind(Kind[Block]):
         self.block = block
         self.fields = {field.name: field for field in SETTINGS[block]}
         first = BY_BLOCK[block][0]
-        name = "throughput" if block == "offline" else "latency p99" if block in TIMED else first.name
+        name = {"offline": "throughput", "soak": first.name}.get(block, "latency p99" if block in TIMED else first.name)
         metric = find(block, name) or first
         self.what = f"limits like `{{{name}: {Limit(block, metric).example}}}`"
 
@@ -174,7 +137,15 @@ class BlockKind(Kind[Block]):
                     requirements[key.text] = requirement
             else:
                 problems.add(key.place, right_metric(self.block, key.text, self.fields))
-        return Block(node.place, settings, requirements, frozenset(key.text for key, _ in node.pairs))
+        words = frozenset(key.text for key, _ in node.pairs)
+        strange = any(word not in self.fields and find(self.block, word) is None for word in words)
+        rate, processes = settings.get(ERROR_RATE.name), settings.get(PROCESSES.name)
+        if rate is not None and processes is not None and not isinstance(processes.value, Range):
+            problems.add(rate.place, WITHOUT_RANGE)
+        for word in INSTEAD["trace"]:
+            if word in settings and "trace" in settings:
+                problems.add(settings[word].place, f"the trace says when queries arrive: leave {quoted(word)} out")
+        return Block(node.place, settings, requirements, words, strange)
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
         properties: Schema = {}
@@ -190,6 +161,11 @@ class BlockKind(Kind[Block]):
             )
             properties["latency p50"] = properties["latency p99"] = _described(self.block, p99)
             patterns[r"^latency p(?!00(?:\.0*)?$)[0-9]{2}(?:\.[0-9]{1,3})?$"] = _described(self.block, p99)
+        if self.block == "server":
+            highest = Metric(
+                "max rate", "per_s", "at least", "highest rate of arrivals that keeps a percentile of latency"
+            )
+            patterns[f"^{MAX_RATE}$"] = _described(self.block, highest)
         if self.block == "accuracy":
             top = next(metric for metric in BY_BLOCK[self.block] if metric.name == "top-k")
             patterns["^top-[1-9][0-9]{0,4}$"] = _described(self.block, top)
@@ -225,7 +201,7 @@ class LimitsKind(Kind[Mapping[str, Block]]):
                     blocks[""] = Block(value.place, {}, {key.text: size})
             else:
                 problems.add(key.place, _right_block(key.text, name))
-        return blocks
+        return blocks if blocks or not node.pairs else None
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
         properties = {block: BlockKind(block).schema(defs) | {"description": HELP[block]} for block in BLOCKS}
@@ -237,9 +213,13 @@ HELP: Mapping[str, str] = {
     "single-stream": "One query after the other, each issued when the last is answered: what a waiting caller feels",
     "multi-stream": "Queries of several samples, one after the other: what a caller with several cameras feels",
     "server": "Queries arrive when they like, whether or not the model is free, and wait in a queue: what callers of a "
-    "service feel. Latency counts from the scheduled arrival; one thread issues them, in order",
-    "offline": "All samples are there at once, in batches: how much a machine can do in a second",
+    "service feel. Latency counts from the scheduled arrival; issued in order by one thread, or several `workers`",
+    "offline": "All samples are there at once, in batches: how much a machine can do in a second. `batch: best` looks"
+    " for the best batch size; the best number of threads or streams is looked for by `benchpact sweep contract.yaml"
+    " --over threads=1,2,4 streams=1,2`",
     "cold-start": "Several fresh processes: from process start to the first answer, and each phase of it",
+    "soak": "Queries arrive at a rate for hours: what only shows then, such as memory that grows, or heat. "
+    "Latency counts from the scheduled arrival, as in `server`",
     "accuracy": "Outputs against the labels, over the whole validation set",
     "agreement": "Outputs against the reference predictions, over the whole validation set",
 }
@@ -251,5 +231,6 @@ def _right_block(name: str, where: str) -> str:
     if homes:
         return f"{quoted(name)} belongs into a block: write `{homes[0]}: {{{name}: …}}`"
     synonyms = {"latency": "single-stream", "throughput": "offline", "batch": "offline", "rate": "server"}
+    synonyms |= {"endurance": "soak", "stability": "soak", "burn-in": "soak", "leak": "soak"}
     hint = meant(name, (*BLOCKS, ARTIFACT_SIZE.name), synonyms)
     return f"{quoted(name)} is no block of {quoted(where)}: {hint}"

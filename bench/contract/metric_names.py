@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable
 
@@ -18,6 +19,12 @@ _SYNONYMS = {
     "max difference": "max abs difference", "tolerance": "max abs difference", "atol": "max abs difference",
     "rtol": "max rel difference", "cosine similarity": "cosine", "runs": "processes", "repeats": "processes",
     "batch size": "batch", "batch": "samples", "streams": "samples", "samples": "batch", "load": "rate",
+    "drops": "dropped", "lost": "dropped", "timeouts": "timed out", "late": "timed out",
+    "max batch size": "max batch", "batching": "max batch", "max delay": "max wait", "max queue": "queue",
+    "queue size": "queue", "deadline": "timeout", "threads": "workers", "instances": "workers",
+    "memory leak": "memory growth", "leak": "memory growth", "drift": "latency drift", "slowdown": "latency drift",
+    "throttling": "frequency drop", "concurrency": "workers",
+    "calls": "calls per timing", "group": "calls per timing", "inner loops": "calls per timing",
     "duration": "time", "max time": "time", "iterations": "queries",
 }  # fmt: skip
 """Words of the field for what is called otherwise here."""
@@ -26,7 +33,9 @@ _PERCENTILE = re.compile(r"(?:latency[ _-]*)?(?:p|percentile )(\d{1,6})(?:\.(\d*
 
 def right_metric(block: str, name: str, words: Iterable[str]) -> str:
     """One sentence: the name is no metric of this block, and what would be; ``words`` are its other words."""
-    percentile = _PERCENTILE.fullmatch(name.strip())
+    if block == "server" and name.startswith("max ") and {"rate", "qps", "under"} & set(name.split()):
+        return f"{quoted(name)} names no highest rate of a percentile: write it like `max rate under p99 10 ms: 500/s`"
+    percentile = _percentile_in(name.strip())
     if percentile and block in TIMED:
         right = _percentile(percentile[1], percentile[2] or "")
         return f"{quoted(name)} is not a latency percentile: did you mean `{right}`?"
@@ -44,6 +53,14 @@ def right_metric(block: str, name: str, words: Iterable[str]) -> str:
     known += ["top-5", "module:function"] if block == "accuracy" else []
     synonyms = {word: right for word, right in _SYNONYMS.items() if right in (*known, *words)}
     return f"{quoted(name)} is no metric of `{block}`: {meant(name, [*known, *words], synonyms)}"
+
+
+def _percentile_in(name: str) -> re.Match[str] | None:
+    """The match of a name that means a percentile, also where `latency` is misspelt."""
+    word, gap, rest = name.rpartition(" ")
+    if gap and difflib.get_close_matches(word.lower(), ["latency"], cutoff=0.6):
+        name = f"latency {rest}"
+    return _PERCENTILE.fullmatch(name)
 
 
 def _percentile(whole: str, digits: str) -> str:

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.device.adapter import Option, TensorSpec
+from bench.contract.faults import Faults
+from bench.device.adapter import TensorSpec
+from bench.device.declared import Option
 from bench.metrics import Direction, Unit
+from bench.stats.sequential import ERROR_RATE, fewest
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,18 @@ class Requirement:
 
 
 @dataclass(frozen=True)
+class Trace:
+    """A recorded trace of arrivals: its file, and what was read of it when the contract was."""
+
+    path: Path
+    place: Place
+    sha256: str = ""
+    """Of the arrivals, each as a little-endian int64 of nanoseconds."""
+    count: int = 0
+    length_ns: int = 0
+
+
+@dataclass(frozen=True)
 class ScenarioSettings:
     """How a scenario is to be run; a limit block's words that are no metrics. Durations in ns."""
 
@@ -81,13 +96,66 @@ class ScenarioSettings:
     batch: int = 1
     """Samples a query; 0 asks for the best batch size to be found (``batch: best``)."""
     processes: int = 3
+    """Fresh processes; the most of them where ``adaptive``."""
+    least_processes: int | None = None
+    """The fewest, where what is seen decides how many there are; None: exactly ``processes``."""
+    error_rate: float = ERROR_RATE
+    """Of each wrong answer in an adaptive case."""
+    indifference: float = 0.0
+    """The zone to either side of each limit in which either answer is right, as a share of the limit; 0: none."""
+    pooled: bool = False
+    """Whether an adaptive case promises percentiles of the pool of all calls, not the typical process's."""
     min_ns: int = 200_000_000
     max_ns: int = 2_000_000_000
     max_queries: int = 10_000_000
+    calls_per_timing: int = 0
+    """Single- and multi-stream: queries that one timing is the mean of; 0: as many as the clock asks for."""
     rate_per_s: float = 0.0
     """Server: queries that arrive in a second; 0 in other scenarios."""
     arrivals: str = "poisson"
-    """Server: ``poisson`` or ``constant``."""
+    """Server: ``poisson``, ``constant``, ``bursts of 8``, or ``trace``."""
+    search_ns: int = 0
+    """Server: how long a process searches for the highest rates that keep a percentile; 0 where none is asked for."""
+    trace: Trace | None = None
+    """Server: the recorded arrivals that are played; ``rate_per_s`` is then theirs."""
+    workers: int = 1
+    """Server: threads that answer queries."""
+    max_batch: int = 1
+    """Server: most queries that are answered together; they wait for each other for at most ``max_wait_ns``."""
+    max_wait_ns: int = 0
+    queue: int = 0
+    """Server: most queries that wait, others are dropped; 0: any number."""
+    timeout_ns: int = 0
+    """Server: answers later than this are counted; 0: none is."""
+    preset: str | None = None
+    """Whose rules hold where the contract says nothing else: ``mlperf``, or nobody's."""
+    must_samples: int = 0
+    """The fewest samples of a process, if need be for as long again as ``max_ns``; 0: whatever comes of the time."""
+    leave_out_disturbed: bool = False
+    """Whether verdicts are of the undisturbed blocks alone; never in a server scenario, whose queue goes on."""
+
+    @property
+    def serves(self) -> bool:
+        """Whether queries arrive at a rate that the contract says, in the server scenario."""
+        return self.rate_per_s > 0 or self.trace is not None
+
+    @property
+    def process_ns(self) -> int:
+        """The longest that one process measures."""
+        only_searches = self.scenario == "server" and not self.serves
+        return max(1, self.search_ns + (0 if only_searches else self.max_ns))
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether fresh processes are started until the requirements are decided."""
+        return self.least_processes is not None
+
+    @property
+    def expected_processes(self) -> int:
+        """As many as time is planned for: where it is adaptive, those that decide if all of them agree."""
+        if self.least_processes is None:
+            return self.processes
+        return min(self.processes, max(self.least_processes, fewest(self.error_rate)))
 
 
 @dataclass(frozen=True)
@@ -114,6 +182,14 @@ class Target:
     limits: Limits
     place: Place
     option_places: Mapping[str, Place] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """Where its settings stand, those that were written."""
+    host: str | None = None
+    """Another machine, as ``ssh`` names it; None: this one."""
+    cores: tuple[int, ...] = ()
+    """The cores its process may run on, ascending; empty: any."""
+    python: str | None = None
+    """The path of the host's interpreter; None: what was prepared there."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +236,8 @@ class Contract:
     """What a reader should know though nothing is wrong: a framework version unlike the artifact's …"""
     places: Mapping[tuple[str, ...], Place] = field(default_factory=dict)
     """Where each value stands: ``("model", "parameters")``, ``("inputs", "image")``, ``("validation", "labels")`` …"""
+    faults: Faults = field(default_factory=Faults)
+    """What could not be read and is therefore missing here; ``load`` gives no contract that has any."""
 
     @property
     def folder(self) -> Path:
@@ -171,3 +249,22 @@ class Contract:
         while keys and keys not in self.places:
             keys = keys[:-1]
         return self.places.get(keys, Place(str(self.path), 1, 1))
+
+    def hides(self, *keys: str) -> bool:
+        """Whether what stands here, or should, may be at fault: then nothing follows from what the contract lacks."""
+        heads = [keys[:size] for size in range(len(keys))]
+        return self.faults.within(*keys) or any(
+            head in self.faults.paths or (head in self.faults.strange and (*head, key) not in self.places)
+            for head, key in zip(heads, keys, strict=True)
+        )
+
+    @property
+    def is_sized(self) -> bool:
+        """Whether all that the inputs' sizes follow from was read and fits together."""
+        parts = ("inputs", "dims", "batch", "state")
+        return not (self.faults.unsized or any(self.hides(part) for part in parts))
+
+    @property
+    def tells_outputs(self) -> bool:
+        """Whether all is known of the outputs too, and which of them the labels are about."""
+        return self.is_sized and not (self.hides("outputs") or self.hides("validation", "output"))

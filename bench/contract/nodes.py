@@ -65,8 +65,9 @@ def read_file(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        near = meant(path.name, _neighbours(path))
-        raise ContractProblems([Problem(start, f"there is no such file: {near}")]) from None
+        others = _neighbours(path)
+        near = f": {meant(path.name, others)}" if others else ", nor any other `.yaml` or `.yml` beside it"
+        raise ContractProblems([Problem(start, f"there is no such file{near}")]) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ContractProblems([Problem(start, f"the file cannot be read: {reason}")]) from None

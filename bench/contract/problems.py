@@ -29,6 +29,9 @@ class Problems:
     def __bool__(self) -> bool:
         return bool(self._found)
 
+    def __len__(self) -> int:
+        return len(self._found)
+
     def add(self, place: Place, message: str) -> None:
         """Note one problem, once, however often it is found (a file may be walked for each target)."""
         self._found[Problem(place, _printable(" ".join(message.split())))] = None
@@ -36,6 +39,10 @@ class Problems:
     def extend(self, found: Iterable[Problem]) -> None:
         """Note problems that were found elsewhere."""
         self._found.update(dict.fromkeys(found))
+
+    def all(self) -> tuple[Problem, ...]:
+        """As they were found, however many."""
+        return tuple(self._found)
 
     def sorted(self) -> tuple[Problem, ...]:
         """In the order of the file, the first ``MOST``; those of another file after those of the first."""
@@ -64,12 +71,17 @@ def _printable(text: str) -> str:
 def meant(word: str, known: Iterable[str], synonyms: dict[str, str] | None = None) -> str:
     """What would be right in the place of ``word``: ``did you mean `x`?`` or ``there are a, b and c``."""
     names = list(known)
-    near = (synonyms or {}).get(word.lower())
-    same = [name for name in names if _bare(name) == _bare(word)]
-    close = [near] if near else same or difflib.get_close_matches(word[:80], names, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {quoted(close[0])}?"
+    close = (synonyms or {}).get(word.lower()) or nearest(word, names)
+    if close is not None:
+        return f"did you mean {quoted(close)}?"
     return f"known are {', '.join(names[:12])}{' …' if len(names) > 12 else ''}" if names else "there is none"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The one of these names that ``word`` was probably meant to be."""
+    names = list(known)
+    same = [name for name in names if _bare(name) == _bare(word)]
+    return next(iter(same or difflib.get_close_matches(word[:80], names, n=1, cutoff=0.6)), None)
 
 
 def _bare(word: str) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 from bench import units
 from bench.artifacts import KINDS
 from bench.contract import grammar
-from bench.contract.kinds import Choice, Kind, Whole
-from bench.contract.limits import HELP, SETTINGS
+from bench.contract.kinds import Choice, Kind, Whole, WholeRange
+from bench.contract.limits import HELP
+from bench.contract.scenario_words import SETTINGS
 from bench.contract.tables import Field, Record, Table
 from bench.metrics import ARTIFACT_SIZE, BLOCKS, BY_BLOCK, TIMED, Metric, Unit
 
@@ -24,7 +25,7 @@ model:
   version: 1.10                    # kept as it is written: "1.10", not 1.1
   framework: pytorch               # compared with what the artifacts say of themselves
   framework version: 2.13.0
-  parameters: 9930                 # counted in the artifacts
+  parameters: 9930                 # compared with the artifacts
 
 artifacts:                         # one or several files of the same model; each target takes one it can run
   onnx: {path: digits.onnx, sha256: 34afbb38a1f2fd66646d2c57ab57104f2ddafaf5cd574802f10337bd46cdf7e4}
@@ -53,6 +54,7 @@ limits:                            # for every target
   single-stream: {latency p50: 1 ms, latency p99: at most 5 ms, peak memory: 300 MiB, time: 2 s, processes: 3}
   multi-stream: {samples: 8, latency p99: 20 ms}
   server: {rate: 200/s, latency p99: 10 ms, time: 2 s}   # queries arrive when they like; those that must wait, wait
+  soak: {rate: 50/s, time: 2 h, memory growth: 1 MiB/h, latency drift: 5 %}   # what only shows in hours
   accuracy: {top-1: 97 %, "metrics:weighted_error": at most 0.1}
   agreement: {max abs difference: 1e-4, label agreement: 100 %}
   artifact size: 1 MiB
@@ -70,6 +72,7 @@ targets:
       offline: {batch: best, throughput: ">= 1200/s"}
       cold-start: {processes: 5, cold start: 2 s, load time: 200 ms}
   torch-ts: pytorch                # short for {backend: pytorch}
+  pi4: {backend: onnxruntime, host: pi4, cores: 0-3, python: /usr/bin/python3, threads: 4}   # over SSH
 """
 """A whole contract; a test loads it."""
 
@@ -99,6 +102,13 @@ _READING = """
 - A key that is not listed here is a problem; so is a key that stands twice. Anchors, aliases and tags are not read.
 - The file is UTF-8, at most 1 MiB, and nested at most 16 deep.
 - Paths are relative to the contract's folder and stay inside it: no `..`, no absolute path, no link that leads out.
+- A file with a SHA-256 is read whole to compare it, by `check` and by `run`; at most 64 GiB of one file. An artifact
+  that has a `sha256` must list the files that belong to it (OpenVINO's `.bin`, ONNX external data) under `files`, each
+  with its own: weights are in them.
+- Samples lie on the first axis: of each input that has the dimension `batch` names, and of every array in `samples`,
+  `labels` and `predictions`. A model without `batch` takes its own number of samples a query and no other: with inputs
+  of [4, 3], `samples` are [n, 3] with n a multiple of 4, and a query is 4 of them. [n, 4, 3] are n samples, each
+  of them a whole query.
 - A limit is a quantity with its unit. Its direction follows from the metric; `at most`, `at least`, `<=` or `>=`
   before it may say the same. A limit that begins with `>` must stand in quotes, because YAML gives `>` a meaning.
 - `>= 97 %` and `97 %` of accuracy are the same. Your own metric, `module:function`, always needs its direction.
@@ -115,8 +125,11 @@ words under `targets:`. A target that stands in both takes the contract's words 
 
 ```yaml
 targets:
-  pi4: {backend: onnxruntime, device: cpu, threads: 4, precision: fp32, residency: host}
+  pi4: {backend: onnxruntime, device: cpu, threads: 4, precision: fp32, residency: host, host: pi4, cores: 0-3}
 ```
+
+With a `host` the model runs there, started by your own `ssh` with your config and keys; the name is what `ssh` takes.
+`check` does not connect. The files are sent once, under their SHA-256. `cores` pins the process, here or there.
 """
 
 
@@ -155,6 +168,8 @@ def _holds(kind: Kind[Any]) -> str:
     if isinstance(kind, Whole):
         words = "".join(f", or `{word}`" for word in kind.words)
         return f"{kind.wanted}{words}"
+    if isinstance(kind, WholeRange):
+        return kind.wanted
     if isinstance(kind, Record):
         return "the keys below"
     return kind.what if isinstance(kind, Table) else kind.wanted
@@ -186,6 +201,7 @@ def _metrics(block: str) -> Iterable[Metric]:
 _UNIT_NAMES: dict[Unit, str] = {
     "ns": "time",
     "bytes": "size",
+    "bytes_per_h": "size an hour",
     "per_s": "samples a second",
     "ratio": "share, like `97 %` or `0.97`",
     "number": "number",
@@ -200,7 +216,7 @@ def _metric(metric: Metric) -> tuple[str, str, str, str]:
 
 def _units() -> str:
     rows = []
-    kinds: tuple[Unit, ...] = ("ns", "bytes", "per_s", "ratio", "number")
+    kinds: tuple[Unit, ...] = ("ns", "bytes", "bytes_per_h", "per_s", "ratio", "number")
     for unit in kinds:
         names = ", ".join(f"`{name}`" for name in units.known_units(unit)) or "none"
         rows.append((units.what(unit), names, f"`{units.example(unit)}`"))

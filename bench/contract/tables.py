@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar, cast
 from bench.contract.kinds import Kind, Schema, Text, shape_of
 from bench.contract.model import Place
 from bench.contract.nodes import Node, Pairs, Scalar
-from bench.contract.problems import Problems, meant, quoted
+from bench.contract.problems import Problems, meant, nearest, quoted
 
 T = TypeVar("T")
 
@@ -28,8 +28,12 @@ class Field(Generic[T]):
 class Found:
     """A record as it was read: values by field, each with its place; what is wrong or left out is None."""
 
-    def __init__(self, place: Place, values: Mapping[str, Any], places: Mapping[str, Place]) -> None:
+    def __init__(
+        self, place: Place, values: Mapping[str, Any], places: Mapping[str, Place], strange: bool = False
+    ) -> None:
         self.place = place
+        self.strange = strange
+        """Whether it has a key that is none: what it lacks may stand under that."""
         self._values = values
         self._places = places
 
@@ -59,6 +63,8 @@ class Record(Kind[Found]):
             return None
         known = {field.name: field for field in self.fields}
         values, places = {}, {}
+        strange = [key.text for key, _ in node.pairs if key.text not in known]
+        spoilt = {nearest(word, known) for word in strange}
         for key, value in node.pairs:
             field = known.get(key.text)
             if field is None:
@@ -67,9 +73,9 @@ class Record(Kind[Found]):
             places[field.name] = value.place
             values[field.name] = field.kind.read(value, field.name, problems)
         for field in self.fields:
-            if field.required and field.name not in places:
+            if field.required and field.name not in places and field.name not in spoilt:
                 problems.add(node.place, f"{quoted(name)} lacks `{field.name}`: add {_line(field)}")
-        return Found(node.place, values, places)
+        return Found(node.place, values, places, bool(strange))
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
         properties = {
@@ -142,7 +148,8 @@ class Table(Kind[tuple[Named[T], ...]]):
             properties = dict.fromkeys(names["enum"], values)
             return {"type": "object", "properties": properties, "additionalProperties": False} | limits
         wanted = {key: names[key] for key in ("pattern", "minLength", "maxLength") if key in names}
-        return {"type": "object", "propertyNames": wanted, "additionalProperties": values} | limits
+        usual = {"properties": dict.fromkeys(self.key.usual, values)} if self.key.usual else {}
+        return {"type": "object", "propertyNames": wanted, "additionalProperties": values} | usual | limits
 
 
 class Short(Kind[Found]):

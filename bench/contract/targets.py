@@ -6,14 +6,17 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bench.contract.grammar import (
     BACKEND,
+    CORES,
     DEVICE,
+    HOST,
     LIMITS,
     OPTIONS,
     PRECISION,
+    PYTHON,
     RESIDENCY,
     TARGETS,
     TARGETS_FILE,
@@ -23,11 +26,13 @@ from bench.contract.grammar import (
 from bench.contract.limits import Block
 from bench.contract.merge import limits_of, merged
 from bench.contract.model import Limits, Place, Target
-from bench.contract.nodes import compose, read_file
+from bench.contract.nodes import Node, Pairs, compose, read_file
 from bench.contract.problems import ContractProblems, Problems, meant, quoted
 from bench.contract.tables import Field, Found, Named
 
 T = TypeVar("T")
+SETTINGS: tuple[Field[Any], ...] = (DEVICE, THREADS, PRECISION, RESIDENCY)
+PLACES: tuple[Field[Any], ...] = (*SETTINGS, HOST, CORES, PYTHON)
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,14 @@ class Site:
     looked: tuple[Path, ...]
     path: Path | None
     targets: Mapping[str, Found]
+    root: Node | None = None
+
+    def spoils(self, name: str) -> bool:
+        """Whether the target may stand in the file, in what could not be read of it."""
+        pairs = self.root.pairs if isinstance(self.root, Pairs) else ()
+        tables = [value for key, value in pairs if key.text == TARGETS.name and isinstance(value, Pairs)]
+        written = [key.text for table in tables for key, _ in table.pairs]
+        return self.path is not None and name not in self.targets and (not self.targets or name in written)
 
 
 def places_to_look(contract_folder: Path) -> tuple[Path, ...]:
@@ -55,23 +68,27 @@ def read_site(named: Path | None, contract_folder: Path, problems: Problems) -> 
     if path is None:
         return Site(looked, None, {})
     try:
-        found = TARGETS_FILE.read(compose(read_file(path), str(path)), "targets file", problems)
+        root = compose(read_file(path), str(path))
+        found = TARGETS_FILE.read(root, "targets file", problems)
     except ContractProblems as error:
         problems.extend(error.problems)
         return Site(looked, path, {})
     entries = (found.get(TARGETS) if found else None) or ()
-    return Site(looked, path, {entry.name: entry.value for entry in entries})
+    return Site(looked, path, {entry.name: entry.value for entry in entries}, root)
 
 
 def target_of(
-    entry: Named[Found], site: Site, common: Mapping[str, Block], problems: Problems, needs_limits: bool = True
+    entry: Named[Found], site: Site, common: Mapping[str, Block] | None, problems: Problems, needs_limits: bool = True
 ) -> Target | None:
-    """One target, the contract's words before the site's; None, with problems noted, where it is not whole."""
+    """One target, the contract's words before the site's; None, with problems noted, where it is not whole.
+
+    ``common`` limits are None where they could not be read.
+    """
     own, shared = entry.value, site.targets.get(entry.name)
     layers = [own] if shared is None else [own, shared]
     backend = _first(layers, BACKEND)
     if backend is None:
-        if not own.has(BACKEND) and not (shared is not None and shared.has(BACKEND)):
+        if not any(layer.has(BACKEND) or layer.strange for layer in layers) and not site.spoils(entry.name):
             problems.add(entry.place, _unknown(entry.name, site))
         return None
     where = next(layer.at(BACKEND) for layer in layers if layer.get(BACKEND) is not None)
@@ -86,25 +103,36 @@ def target_of(
         precision=_first(layers, PRECISION) or "fp32",
         residency=_first(layers, RESIDENCY) or "host",
         options={option.name: option.value for layer in layers[::-1] for option in layer.get(OPTIONS) or ()},
-        defaults=tuple(
-            field.name
-            for field in (DEVICE, THREADS, PRECISION, RESIDENCY)
-            if not any(layer.has(field) for layer in layers)
-        ),
+        defaults=tuple(field.name for field in SETTINGS if not any(layer.has(field) for layer in layers)),
         limits=_limits(entry, layers, common, problems) if needs_limits else Limits(),
         place=entry.place,
         option_places={option.name: option.place for layer in layers[::-1] for option in layer.get(OPTIONS) or ()},
+        places={field.name: layer.at(field) for layer in layers[::-1] for field in PLACES if layer.has(field)},
+        host=_first(layers, HOST),
+        cores=_first(layers, CORES) or (),
+        python=_interpreter(layers, problems),
     )
+
+
+def _interpreter(layers: Sequence[Found], problems: Problems) -> str | None:
+    """The host's Python; here it is always the one that runs this program."""
+    python = _first(layers, PYTHON)
+    if python is not None and not any(layer.has(HOST) or layer.strange for layer in layers):
+        where = next(layer.at(PYTHON) for layer in layers if layer.get(PYTHON) is not None)
+        problems.add(where, "`python` is about another machine: name it as `host`, or leave `python` out")
+    return python
 
 
 def _first(layers: Sequence[Found], field: Field[T]) -> T | None:
     return next((value for layer in layers if (value := layer.get(field)) is not None), None)
 
 
-def _limits(entry: Named[Found], layers: Sequence[Found], common: Mapping[str, Block], problems: Problems) -> Limits:
-    written = any(layer.has(LIMITS) for layer in layers)
-    blocks = merged([common, *(layer.get(LIMITS) or {} for layer in layers[::-1])])
-    if not blocks and not written and not problems:
+def _limits(
+    entry: Named[Found], layers: Sequence[Found], common: Mapping[str, Block] | None, problems: Problems
+) -> Limits:
+    written = common is None or any(layer.has(LIMITS) or layer.strange for layer in layers)
+    blocks = merged([common or {}, *(layer.get(LIMITS) or {} for layer in layers[::-1])])
+    if not blocks and not written:
         example = "`limits: {single-stream: {latency p99: 5 ms}}`"
         problems.add(entry.place, f"{quoted(entry.name)} owes nothing: write {example}, here or for every target")
     return limits_of(blocks, problems)

@@ -14,13 +14,21 @@ from typing import Any, Dict, Mapping, Optional, Protocol, Sequence, Tuple, Type
 
 import numpy as np
 
+from .declared import Declared
+from .declared import Option as Option
+
 Arrays = Dict[str, "np.ndarray[Any, Any]"]
 """Tensor name -> array; the first axis is the batch wherever the tensor has one."""
 
 STATES = ("safetensors", "state-dict")
 """Kinds of artifact that are only the state of a module which the user's code builds."""
 
-Option = Union[str, int, float, bool]
+UNTOLD = ("...",)
+"""In place of a shape: nothing tells it, it may have any rank. No contract says it, an artifact or a trial may."""
+
+CHOICE, EAGER = "artifact", "eager"
+"""The option by which a target chooses among an adapter's kinds of artifact; ``eager`` is the user's own module."""
+
 Staged = Any
 """What a session's ``stage`` made of a query; opaque to the harness."""
 Outputs = Any
@@ -57,8 +65,8 @@ class ModelFiles:
     """One version of a model: its artifacts by kind, and what goes in and comes out.
 
     ``artifacts`` maps a kind (``onnx``, ``torchscript``, ``torch-export``, ``openvino``,
-    ``safetensors``, ``state-dict``) to a file. ``factory`` is ``module:function`` for models built by user code, whose
-    module is looked for in ``code_dir`` first. ``state`` maps an input to the output that feeds it in
+    ``safetensors``, ``state-dict``, ``tflite``) to a file. ``factory`` is ``module:function`` for models built by
+    user code, whose module is looked for in ``code_dir`` first. ``state`` maps an input to the output that feeds it in
     the next query. ``dims`` gives the symbolic dimensions their values.
     """
 
@@ -75,7 +83,7 @@ class ModelFiles:
 class Settings:
     """How the model is to be run. Nothing here is ever left to a framework's hidden default.
 
-    ``precision`` is the arithmetic asked for (``fp32``, ``bf16``, ``fp16``). ``residency`` says where
+    ``precision`` is the arithmetic asked for (``fp32``, ``tf32``, ``bf16``, ``fp16`` …). ``residency`` says where
     inputs live when the clock starts (``host`` or ``device``). ``scenario`` lets a backend prepare for
     overlapped work (its own streams in ``offline``). ``extra`` holds the options that only this
     backend knows; the adapter's ``options`` names them.
@@ -131,7 +139,11 @@ class Session(Protocol):
         """Untimed: outputs as fresh numpy arrays (copies), by output name; state outputs included."""
 
     def facts(self) -> Mapping[str, object]:
-        """What really runs, JSON-ready: at least ``device``, ``precision``, ``threads``, ``artifact``."""
+        """What really runs, JSON-ready: at least ``device``, ``precision``, ``threads``, ``artifact``.
+
+        ``computes`` is False where the outputs are made up: nothing is then judged by them. ``notes`` may hold
+        sentences that a reader of the report must know, like a part that runs elsewhere.
+        """
 
     def __enter__(self) -> "Session": ...
 
@@ -147,14 +159,27 @@ class Adapter(Protocol):
     """One framework family.
 
     ``artifact_kinds`` are the kinds of artifact it takes, the best first. ``options`` names the
-    ``Settings.extra`` keys it knows, each with one line of help. ``packages`` are the distributions
-    whose versions matter. ``concurrent_runs`` says whether one session may serve several threads.
+    ``Settings.extra`` keys it knows, each with what it takes (``declared``), or with one line of help.
+    ``packages`` are the distributions whose versions matter. ``concurrent_runs`` says whether one
+    session may serve several threads at once: each stages its own queries and runs only those, and
+    their outputs hold until that thread's next run.
+
+    By three more, which an adapter may leave out, ``check`` tells beforehand what ``open`` would refuse:
+    ``devices`` and ``precisions``, the words it takes on any machine, and ``conflict(model, settings)``,
+    which gives the option or the setting that does not go with the others or with the model's files, and
+    why (a pair), or None. It imports no framework; ``model`` has only such artifacts as are whole.
+
+    Two more are for an adapter that runs programs of the user's own. ``code_options`` names the options that say
+    which: they run only with --allow-code, from the contract's folder (``code_dir``). ``processes()`` gives the
+    ids of those that run: what they hold and use counts as the model's.
     """
 
     artifact_kinds: Tuple[str, ...]
-    options: Mapping[str, str]
     packages: Tuple[str, ...]
     concurrent_runs: bool
+
+    @property
+    def options(self) -> Mapping[str, Declared]: ...
 
     def probe(self) -> Availability:
         """Never raises: versions and devices, or the reason why not and what would mend it."""

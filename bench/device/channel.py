@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from time import perf_counter_ns
 from typing import Any, BinaryIO, Iterator, Mapping, NoReturn
 
-from . import memory, records
+from . import guard, memory, records
 
 
 class Channel:
@@ -59,7 +59,10 @@ class Host:
 
     def _wait(self) -> None:
         while True:
-            line = self._stream.readline()
+            try:
+                line = self._stream.readline()
+            except OSError:  # an SSH server's socket may end with an error
+                line = b""
             if not line:
                 end_with_host()
             if line == records.STOP:
@@ -68,10 +71,8 @@ class Host:
 
 def end_with_host() -> NoReturn:
     """End at once, with every process this one started: there is nobody left to tell."""
-    import signal
-
     if os.getpgid(0) == os.getpid():
-        os.killpg(0, signal.SIGKILL)
+        guard.kill_all(os.getpid())
     os._exit(1)
 
 

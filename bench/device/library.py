@@ -126,25 +126,52 @@ def arrange(
             rows[tensor.name], groups[tensor.name] = array, shape[0]
         else:
             raise SamplesRejected(
-                "samples of `%s` have shape %s, which is not samples of %s" % (tensor.name, array.shape, shape)
+                "samples of `%s` have shape %s, which is not samples of %s: %s"
+                % (tensor.name, array.shape, shape, _right_shape(shape, _is_batched(tensor, batch_dim)))
             )
     return _library(rows, constants, groups, source)
 
 
+def _right_shape(shape: Tuple[int, ...], batched: bool) -> str:
+    """What samples of that shape, for one sample or of a fixed batch, would look like."""
+    rest = "".join(", %d" % size for size in shape[1:])
+    if batched:
+        return "write them as [n%s], the first axis counts samples" % rest
+    whole = ", ".join(str(size) for size in shape)
+    if not shape or shape[0] == 1:
+        return "write one of them, [%s], or n on an axis before it, [n, %s]" % (whole, whole)
+    return "the batch size is fixed at %d, so write them as [n%s] with n a multiple of %d, or as [n, %s]" % (
+        shape[0],
+        rest,
+        shape[0],
+        whole,
+    )
+
+
 def _library(rows: Dict[str, Array], constants: Dict[str, Array], groups: Dict[str, int], source: str) -> SampleLibrary:
-    sizes = {name: len(array) for name, array in rows.items()}
-    if len(set(sizes.values())) > 1:
-        raise SamplesRejected("the inputs have unequal numbers of samples: %s" % sizes)
+    sizes = {len(array) for array in rows.values()}
+    if len(sizes) > 1:
+        raise SamplesRejected("the inputs have unequal numbers of samples: %s" % _unequal(rows, groups))
     if len(set(groups.values())) > 1:
         alone = min(groups, key=lambda name: groups[name])
         raise SamplesRejected("`%s` does not vary with the batch as the other inputs do: give one value of it" % alone)
-    count = next(iter(sizes.values()), 1)
+    count = next(iter(sizes), 1)
     if count == 0:
         raise SamplesRejected("there is no sample: the arrays have length 0")
     group = next(iter(groups.values()), 1)
     if group == 0:  # samples stacked on an axis of their own: a query is one row without that axis
         return _StackedLibrary(count, 1, rows, constants, source)
     return SampleLibrary(count, group, rows, constants, source)
+
+
+def _unequal(rows: Mapping[str, Array], groups: Mapping[str, int]) -> str:
+    """How many each input has, and what is meant where one of them has one element for all."""
+    told = ", ".join("`%s` has %d" % (name, len(array)) for name, array in rows.items())
+    alone = [name for name, array in rows.items() if len(array) == 1 and groups[name] == 0]
+    if not alone:
+        return told + ": write one row a sample for each"
+    how = "as a scalar" if rows[alone[0]].ndim == 1 else "without its first axis"
+    return "%s: if that one is for all samples, write `%s` %s" % (told, alone[0], how)
 
 
 class _StackedLibrary(SampleLibrary):

@@ -40,6 +40,7 @@ def facts() -> Dict[str, Any]:
         "cpu_limit": cpu_limit,
         "memory_limit_bytes": memory_limit,
         "virtual": _is_virtual(),
+        "emulated": is_emulated(),
         "os": _os_name(),
         "kernel": platform.release(),
         "libc": " ".join(platform.libc_ver()).strip() or None,
@@ -166,6 +167,11 @@ def _throttled() -> Optional[int]:
     counts = [number(file) for file in CPU.glob("cpu[0-9]*/thermal_throttle/core_throttle_count")]
     told = [count for count in counts if count is not None]
     return sum(told) if told else None
+
+
+def is_emulated(root: Path = Path("/")) -> bool:
+    """Whether this is qemu's made-up ARM board: its processor is most likely made of software."""
+    return "linux,dummy-virt" in (read(root / "proc" / "device-tree" / "compatible") or "").split("\0")
 
 
 def _is_virtual() -> Optional[bool]:

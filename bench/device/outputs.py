@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
-from .adapter import AdapterError, Arrays
+from .adapter import UNTOLD, AdapterError, Arrays
 from .records import TensorJob
 
 Size = Union[int, str]
@@ -61,6 +61,10 @@ class NanCount:
         for name, array in arrays.items():
             self._with_nan[name] = self._with_nan.get(name, 0) + samples_with_nan(array, samples)
 
+    def whole(self) -> List[str]:
+        """The outputs that have a NaN in every sample."""
+        return [name for name, count in self._with_nan.items() if self._samples and count == self._samples]
+
     def notes(self, what: str) -> List[str]:
         """One sentence an output that has any; ``what`` says which samples these were."""
         return [
@@ -71,6 +75,8 @@ class NanCount:
 
 
 def _fits(shape: Sequence[int], sizes: Sequence[Size]) -> bool:
+    if tuple(sizes) == UNTOLD:
+        return True
     if len(shape) != len(sizes):
         return False
     return all(isinstance(want, str) or want == got for got, want in zip(shape, sizes))  # noqa: B905 - Python 3.8

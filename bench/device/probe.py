@@ -22,7 +22,7 @@ def main(name: str) -> int:
     os.dup2(2, 1)  # whatever a library prints goes to standard error
     faulthandler.enable()
     from .channel import die_with_parent
-    from .worker import load_adapter
+    from .subject import load_adapter
 
     die_with_parent()
     try:

@@ -19,7 +19,7 @@ MAX_PAYLOAD_BYTES = 1 << 26
 STOP = b"stop\n"
 
 # The phases of a process run, in order.
-START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, ACCURACY = (
+START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, SEARCH, ACCURACY, CLOSE = (
     "start",
     "import",
     "load",
@@ -27,12 +27,32 @@ START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, ACCURACY = (
     "warm-up",
     "audit",
     "measure",
+    "search",
     "accuracy",
+    "close",
 )
-PHASES = (START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, ACCURACY)
+PHASES = (START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, SEARCH, ACCURACY, CLOSE)
 
-# Kinds of arrivals in the server scenario.
-ARRIVALS = ("poisson", "constant")
+# Kinds of arrivals in the server scenario; beside them ``bursts of N``, which ``arrivals`` reads.
+ARRIVALS = ("poisson", "constant", "trace")
+
+TIMED_ONE_BY_ONE = ("single-stream", "multi-stream")
+"""Scenarios in which one query is issued after the other."""
+OPEN_LOOPS = ("server", "soak")
+"""Scenarios in which queries arrive by a schedule."""
+
+NAN_OUTPUTS = "outputs that are not numbers"
+"""The fact that names the outputs with a NaN in every sample of the first query."""
+NAN_MEASURED = "outputs that were not numbers when it was measured"
+"""The same of the queries that were looked at right before and right after the timed ones."""
+THROTTLED = "throttled while it was measured"
+"""The fact that says what a board's firmware held its processor down for."""
+NOTES = "notes"
+"""The fact whose sentences become notes of the process run, for every reader of the report."""
+CALLS_PER_TIMING = "calls_per_timing"
+"""The fact that says how many queries one timing is the mean of."""
+NEVER_NS = (1 << 63) - 1
+"""The latency of a query that was dropped: later than any answer."""
 
 # Kinds of record. Each is a JSON object with these keys:
 HELLO = "hello"  # protocol, pid, python, machine {…}
@@ -40,12 +60,16 @@ ENTER = "enter"  # phase: the worker is about to begin it
 PHASE = "phase"  # phase, duration_ns, rss_bytes, peak_rss_bytes: it is done
 FACTS = "facts"  # facts {…}, versions {…}, samples {source, count}
 NOTE = "note"  # text: something a reader of the report must know
-WARM = "warm-up"  # queries, duration_ns, settled, rule
+WARM = "warm-up"  # queries, duration_ns, unsteady_queries, settled, rule
 AUDITED = "audit"  # queries, latency_ns, wall_ns, loop_ns, ratio
 BATCH = "batch"  # size, tried [[size, samples_per_s] …]
-BLOCK = "block"  # count, samples, start_ns, wall_ns, switches; payload: count little-endian uint64, ns
-# … of the server scenario, also: busy_ns, queue_max
-SERVED = "served"  # rate_per_s, arrivals, seed, unanswered, found_free, late_p50_ns, late_p99_ns
+BLOCK = "block"  # count, samples, start_ns, wall_ns, seen (disturbance.Watch); payload: count little-endian uint64, ns
+# … of an open loop, also: busy_ns, queue_max; of a soak in `seen` now and then: rss_bytes
+SERVED = "served"  # rate_per_s, arrivals, seed, unanswered, found_free, late_p50_ns, late_p90_ns, late_p99_ns,
+# … workers, sessions, cores [one a worker, where they are pinned];
+# … of a crew also: issues, batch_max, answered, dropped, timed_out
+SEARCHED = "searched"  # aims [[q, limit_ns] …], trials, curves, tried, late_p50_ns: see ``results.Searched``; also:
+# … workers, sessions, cores
 OUTPUT = "output"  # name, dtype, shape, first: samples from `first` on; payload: C-order bytes
 MEMORY = "memory"  # import_bytes, load_bytes, peak_bytes, method
 ERROR = "error"  # error (class name), message, trace
@@ -76,8 +100,14 @@ class Job:
     The measurement ends when ``max_ns`` or ``max_queries`` is reached, or at the host's ``stop`` once
     ``min_ns`` and ``min_queries`` are reached. ``batch`` is a size, or 0 to find the best one.
     ``only_start`` ends the process run after the first query (the cold-start scenario). With a ``rate_per_s``
-    (the server scenario) queries arrive by a schedule of kind ``arrivals``, drawn with ``arrivals_seed``, for
-    ``max_ns``; what then waits is still answered, for at most as long again.
+    (the server scenario) queries arrive by a schedule of kind ``arrivals``, drawn with ``arrivals_seed``, or read
+    from the file ``trace``, for ``max_ns``; what then waits is still answered, for at most as long again.
+    One timing holds ``calls_per_timing`` queries (0: as many as it takes near the clock's own cost).
+    ``workers`` threads answer them, from batches of up to ``max_batch``, with up to ``queue`` waiting (0: any number).
+    For each of ``aims``, a percentile and its limit (ns), the highest rate that keeps it is searched, for ``search_ns``
+    in all. ``companions`` are the further files of an artifact, by its kind; a framework finds them beside it.
+    ``programs`` are the files of ``code_dir`` that options name as what is run. The process keeps to ``cores``, where
+    there are any. ``token`` comes back in the hello: it is this job's.
     """
 
     case: str
@@ -98,15 +128,39 @@ class Job:
     min_ns: int = 200_000_000
     max_ns: int = 2_000_000_000
     min_queries: int = 64
+    must_samples: int = 0
     max_queries: int = 10_000_000
+    calls_per_timing: int = 1
     warm_up_max_ns: int = 3_000_000_000
     collect_outputs: bool = False
     only_start: bool = False
     rate_per_s: float = 0.0
     arrivals: str = "poisson"
     arrivals_seed: int = 0
+    trace: Optional[str] = None
+    workers: int = 1
+    max_batch: int = 1
+    max_wait_ns: int = 0
+    queue: int = 0
+    timeout_ns: int = 0
+    aims: List[List[float]] = field(default_factory=list)
+    search_ns: int = 0
     spawned_ns: int = 0
     packages: List[str] = field(default_factory=list)
+    companions: Dict[str, List[str]] = field(default_factory=dict)
+    programs: List[str] = field(default_factory=list)
+    cores: List[int] = field(default_factory=list)
+    token: str = ""
+
+    @property
+    def soaks(self) -> bool:
+        """Whether it goes on for long, as a service does."""
+        return self.scenario == "soak"
+
+    @property
+    def needs_crew(self) -> bool:
+        """Whether queries are answered by more than one thread that takes them in order, one by one."""
+        return self.workers > 1 or self.max_batch > 1 or self.queue > 0 or self.timeout_ns > 0
 
 
 def encode_job(job: Job) -> bytes:

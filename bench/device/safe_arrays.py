@@ -30,6 +30,12 @@ MAX_HEADER_BYTES = 4096
 MAX_DIMENSIONS = 32
 DEFLATE_RATIO = 1032
 """What deflate can reach at most; a member that claims more lies about its size."""
+SMALL_BYTES, MOST_RATIO = 64 << 20, 200
+"""An archive that unpacks to more than the first may unpack to so many times its own size.
+
+Arrays of one value (masks) reach deflate's 1000, but beside real data the archive as a whole stays below 20: what is
+above 200 as a whole is a bomb that would take memory in the name of the model.
+"""
 CHUNK_BYTES = 1 << 20
 
 _MAGIC = b"\x93NUMPY"
@@ -115,8 +121,14 @@ def _opened(path: Path) -> Iterator[Tuple[IO[bytes], int]]:
     """The file and its size; only a regular file, so that a pipe or a device cannot hold the reader."""
     if not stat.S_ISREG(os.stat(str(path)).st_mode):
         raise ValueError("it is not a regular file")
-    with open(str(path), "rb") as file:
-        yield file, os.fstat(file.fileno()).st_size
+    # Not to wait for a writer either, where a pipe has taken the file's place since.
+    descriptor = os.open(str(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise ValueError("it is not a regular file")
+    with os.fdopen(descriptor, "rb") as file:
+        yield file, found.st_size
 
 
 @contextmanager
@@ -135,6 +147,7 @@ def _archive(file: IO[bytes], size: int, max_bytes: int) -> Iterator[zipfile.Zip
         _check_directory_size(file, size)
         with zipfile.ZipFile(file) as archive:
             _check_members(archive.infolist(), max_bytes)
+            _check_ratio(sum(info.file_size for info in archive.infolist()), size)
             yield archive
     except _BROKEN as error:
         raise ValueError("it is not a whole npz file: %s" % (error or type(error).__name__))
@@ -186,6 +199,15 @@ def _check_members(members: List[zipfile.ZipInfo], max_bytes: int) -> None:
     total = sum(info.file_size for info in members)
     if total > max_bytes:
         raise ValueError("it unpacks to %d bytes; at most %d are read" % (total, max_bytes))
+
+
+def _check_ratio(total: int, size: int) -> None:
+    if total > SMALL_BYTES and total > MOST_RATIO * size:
+        raise ValueError(
+            "it unpacks to %d bytes, %d times its own %d; at most %d times are read: "
+            "if the arrays are right, save them with numpy.savez, uncompressed"
+            % (total, total // max(1, size), size, MOST_RATIO)
+        )
 
 
 def _array_name(info: zipfile.ZipInfo) -> str:

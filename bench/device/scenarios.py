@@ -6,28 +6,23 @@ Both are one loop over blocks; between blocks, and only there, deadlines, progre
 
 from __future__ import annotations
 
+from math import gcd
 from time import perf_counter_ns
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from .adapter import Session
+from .adapter import Arrays, Session
 from .library import SampleLibrary
-from .loop import MAX_BLOCK, LoopCost, Span, timed_block, timed_block_with_state
-from .warmup import is_steady
+from .loop import MAX_BLOCK, Span, timed_block, timed_block_with_state, timed_groups
+from .warmup import Settling
 
 BLOCK_NS = 25_000_000
-WARM_UP_BLOCK_NS = 10_000_000
-AUDIT_NS = 50_000_000
-AUDIT_TRIES = 3
-AUDIT_MOST_NS = 300_000_000
-"""Further tries of the audit, beyond ``AUDIT_TRIES``, begin before this."""
-CLOSED = 0.9
-"""The least ratio of the closure audit: below it the clock stopped before the work did."""
+WARM_UP_BLOCK_NS = 2_500_000
+LOOKED_AT = 3
+"""Queries whose outputs are looked at before and after what is timed."""
 POOL_COUNT = 64
 POOL_BYTES = 32 << 20
-BEST_BATCH_MAX = 256
-BEST_BATCH_NS = 100_000_000
 OVERLAPPED = (8, 32)
 """Fewest and most batches handed at once to a session that overlaps its work."""
 OVERLAPPED_NS = 100_000_000
@@ -42,33 +37,33 @@ class Block(NamedTuple):
     span: Span
 
 
-class Closure(NamedTuple):
-    """The closure audit's figures: see ``audit``."""
-
-    queries: int
-    latency_ns: int
-    wall_ns: int
-    loop_ns: int
-    ratio: float
-
-
 class Issuer:
     """Issues queries of ``batch`` samples to one open session, in blocks.
 
     The staged pool cycles through the library, bounded in count and bytes. A session with state gets
-    the samples in order and one at a time.
+    the samples in order and one at a time. ``calls`` is how many queries one timing holds.
     """
 
     def __init__(self, session: Session, library: SampleLibrary, batch: int, overlapped: bool) -> None:
         self.session = session
         self.batch = batch
+        self.calls = 1
         self.advance: Optional[Callable[[Any], None]] = getattr(session, "advance", None)
         self.run_all: Optional[Callable[[Sequence[Any]], None]] = (
             getattr(session, "run_all", None) if overlapped and self.advance is None else None
         )
-        self.pool = [session.stage(library.query(first, batch)) for first in _firsts(library, batch)]
+        self.pool = [session.stage(library.query(first, batch)) for first in firsts(library, batch)]
         self._queue: List[Any] = []
+        self._groups: List[List[Any]] = []
         self._together: List[Any] = []
+
+    def answers(self) -> Iterator[Arrays]:
+        """The outputs of a few queries, one after the other, to be looked at; state moves on as always."""
+        for staged in self.pool[:LOOKED_AT]:
+            outputs = self.session.run(staged)
+            yield self.session.read(outputs)
+            if self.advance is not None:
+                self.advance(outputs)
 
     def drained_ns(self) -> int:
         """One query from issue to outputs read on the host: no session can pretend this is shorter."""
@@ -83,6 +78,8 @@ class Issuer:
         """Issue at least one query and at most ``queries``; their latencies in order of issue."""
         if self.run_all is not None:
             return self._overlapped_block(self.run_all, queries)
+        if self.calls > 1:
+            return self._grouped_block(queries // self.calls)
         queries = max(1, min(queries, MAX_BLOCK))
         if len(self._queue) != queries:
             self._queue = (self.pool * (queries // len(self.pool) + 1))[:queries]
@@ -92,6 +89,18 @@ class Issuer:
         else:
             span = timed_block_with_state(self.session.run, self.advance, self._queue, latencies)
         return Block(latencies, queries * self.batch, span)
+
+    def _grouped_block(self, groups: int) -> Block:
+        """One timing for ``calls`` queries: their mean, to the nearest ns; the pool goes round as ever."""
+        calls, groups = self.calls, max(1, min(groups, MAX_BLOCK))
+        if len(self._groups) != groups or len(self._groups[0]) != calls:
+            distinct = len(self.pool) // gcd(len(self.pool), calls)
+            around = self.pool * (distinct * calls // len(self.pool))
+            parts = [around[first : first + calls] for first in range(0, len(around), calls)]
+            self._groups = (parts * (groups // distinct + 1))[:groups]
+        together: List[int] = []
+        span = timed_groups(self.session.run, self._groups, together)
+        return Block([(ns + calls // 2) // calls for ns in together], groups * calls * self.batch, span)
 
     def _overlapped_block(self, run_all: Callable[[Sequence[Any]], None], queries: int) -> Block:
         """One timing for a group of batches in flight together.
@@ -109,88 +118,41 @@ class Issuer:
         return Block(latencies, groups * size * self.batch, span)
 
 
-def _firsts(library: SampleLibrary, batch: int) -> range:
+def firsts(library: SampleLibrary, batch: int) -> range:
+    """Where the staged queries of ``batch`` samples begin in the library: bounded in count and bytes."""
     size = max(1, library.query_bytes() * batch)
     distinct = max(1, library.count // batch)
     return range(0, max(1, min(distinct, POOL_COUNT, POOL_BYTES // size)) * batch, batch)
 
 
-def warm_up(issuer: Issuer, drained_ns: int, max_ns: int) -> Iterator[Tuple[int, int, bool]]:
-    """Issue blocks until they are steady or ``max_ns`` is spent.
+class WarmUp(NamedTuple):
+    """A warm-up so far; ``unsteady_queries`` are those before the timings were steady, None while they are not."""
 
-    Yields (queries so far, ns so far, settled) after each block. Each block is drained, and bounded by
-    the drained query, so that a session which only enqueues cannot pile up work here.
+    queries: int
+    duration_ns: int
+    unsteady_queries: Optional[int]
+
+    @property
+    def settled(self) -> bool:
+        """Whether the timings became steady."""
+        return self.unsteady_queries is not None
+
+
+def warm_up(issuer: Issuer, drained_ns: int, max_ns: int) -> Iterator[WarmUp]:
+    """Issue blocks until they are steady or ``max_ns`` is spent; how it stands after each block.
+
+    Each block is drained, and bounded by the drained query, so that a session which only enqueues cannot
+    pile up work here.
     """
     start, queries, per_query_ns = perf_counter_ns(), 0, max(1, drained_ns)
-    medians: List[float] = []
+    settling = Settling()
     while True:
         block = issuer.block(WARM_UP_BLOCK_NS // per_query_ns)
         count = block.samples // issuer.batch
         per_query_ns = max(1, block.span.wall_ns // count, issuer.drained_ns() // (count + 1))
-        medians.append(float(np.median(block.latencies_ns)))
+        settling.add(float(np.median(block.latencies_ns)), block.span.wall_ns, count + 1)
         queries += count + 1
-        elapsed, settled = perf_counter_ns() - start, is_steady(medians)
-        yield queries, elapsed, settled
-        if settled or elapsed >= max_ns:
+        so_far = WarmUp(queries, perf_counter_ns() - start, settling.unsteady_queries())
+        yield so_far
+        if so_far.settled or so_far.duration_ns >= max_ns:
             return
-
-
-def audit(issuer: Issuer, drained_ns: int, cost: LoopCost) -> Closure:
-    """The closure audit: do the recorded latencies account for the time the work really took?
-
-    A single-stream burst of one staged query, ended by reading the outputs on the host, an idle read's
-    time taken off. The sum of the latencies over the burst's wall time, less the loop's own cost, must
-    come near 1; an asynchronous session whose ``run`` returns early stays far below, however often it
-    is tried. So the best of several is kept against the machine's own disturbances: half of an empty
-    call's time lies between two latencies, and other work may take the processor there.
-    """
-    until = perf_counter_ns() + AUDIT_MOST_NS
-    best, tries = _burst(issuer.session, issuer.pool[0], drained_ns, cost), 1
-    while best.ratio < CLOSED and (tries < AUDIT_TRIES or perf_counter_ns() < until):
-        again = _burst(issuer.session, issuer.pool[0], drained_ns, cost)
-        best, tries = max(best, again, key=lambda closure: closure.ratio), tries + 1
-    return best
-
-
-def _burst(session: Session, staged: Any, drained_ns: int, cost: LoopCost) -> Closure:
-    queries = max(2, min(AUDIT_NS // max(1, drained_ns), MAX_BLOCK))
-    latencies: List[int] = []
-    outputs = session.run(staged)
-    session.read(outputs)
-    idle_read_ns = min(_read_ns(session, outputs), _read_ns(session, outputs))
-    begin = perf_counter_ns()
-    timed_block(session.run, [staged] * (queries - 1), latencies)
-    issue = perf_counter_ns()
-    outputs = session.run(staged)
-    latencies.append(perf_counter_ns() - issue)
-    session.read(outputs)
-    wall = max(1, perf_counter_ns() - begin - idle_read_ns)
-    loop_ns = int(cost.outside_ns * queries)
-    return Closure(queries, sum(latencies), wall, loop_ns, sum(latencies) / max(1, wall - loop_ns))
-
-
-def _read_ns(session: Session, outputs: Any) -> int:
-    begin = perf_counter_ns()
-    session.read(outputs)
-    return perf_counter_ns() - begin
-
-
-def best_batch(
-    session: Session, library: SampleLibrary, overlapped: bool, stopped: Callable[[], bool]
-) -> Tuple[int, List[Tuple[int, float]]]:
-    """The power of two with the highest throughput, and every (batch size, samples a second) tried.
-
-    Sizes double until throughput has fallen twice in a row or ``BEST_BATCH_MAX`` is reached.
-    """
-    tried: List[Tuple[int, float]] = []
-    size = 1
-    while size <= BEST_BATCH_MAX and not stopped():
-        issuer = Issuer(session, library, size, overlapped)
-        issuer.drained_ns()
-        per_query = max(1, issuer.drained_ns())
-        block = issuer.block(max(1, BEST_BATCH_NS // per_query))
-        tried.append((size, block.samples * 1e9 / block.span.wall_ns))
-        if len(tried) > 2 and max(rate for _, rate in tried[-2:]) < max(rate for _, rate in tried[:-2]):
-            break
-        size *= 2
-    return max(tried, key=lambda pair: pair[1])[0] if tried else 1, tried

@@ -12,7 +12,7 @@ from typing import Any, List, NamedTuple, Optional
 
 import numpy as np
 
-from .arrivals import NS_PER_S, Arrivals, Schedule
+from .arrivals import NS_PER_S, Offsets, Schedule, open_arrivals
 from .loop import MAX_BLOCK, Span, open_block, wait_until
 from .scenarios import BLOCK_NS, Block, Issuer
 
@@ -56,19 +56,29 @@ class OpenLoop:
 
     A query that arrives while another runs waits for it. ``lateness`` is of those that found the model
     free: what the harness itself was late by (a wait in the queue is the model's). The schedule's zero
-    is the first block's beginning.
+    is the first block's beginning. With a ``trace`` it is the recorded one, whose rate is ``rate_per_s``.
     """
 
-    def __init__(self, issuer: Issuer, kind: str, rate_per_s: float, seed: int, window_ns: int, most: int) -> None:
+    def __init__(
+        self,
+        issuer: Issuer,
+        kind: str,
+        rate_per_s: float,
+        seed: int,
+        window_ns: int,
+        most: int,
+        trace: Optional[Offsets] = None,
+    ) -> None:
         self.lateness = Lateness()
         self.answered = 0
         self._issuer = issuer
         self._timed = most * NS_PER_S / rate_per_s > window_ns
-        self._coming = Schedule(Arrivals(kind, rate_per_s, seed), window_ns, most)
-        self._counted = Schedule(Arrivals(kind, rate_per_s, seed), window_ns, most)
+        self._coming = Schedule(open_arrivals(kind, rate_per_s, seed, trace), window_ns, most)
+        self._counted = Schedule(open_arrivals(kind, rate_per_s, seed, trace), window_ns, most)
         self._arrived = 0
         self._size = min(MAX_BLOCK, 16 + int(rate_per_s * LOOK_BY_NS / NS_PER_S))
         self._start_ns, self._free_ns = 0, 0
+        self._stopped = False
 
     def block(self) -> Optional[ServedBlock]:
         """The next block, its span from the last one's end; None when all that arrived is answered.
@@ -79,7 +89,7 @@ class OpenLoop:
         if not self._start_ns:
             self._start_ns = self._free_ns = perf_counter_ns()
         due = self._coming.peek(self._size) + self._start_ns
-        if not len(due):
+        if self._stopped or not len(due):
             return None
         issued, ended = self._issue(due.tolist())
         due = due[: len(ended)]
@@ -96,6 +106,10 @@ class OpenLoop:
             self._free_ns = perf_counter_ns()
         block = Block((ended - due).tolist(), len(ended) * self._issuer.batch, self._span(before_ns))
         return ServedBlock(block, int((ended - np.where(waited, free, issued)).sum()), queue_max)
+
+    def stop(self) -> None:
+        """Issue nothing more: no further block."""
+        self._stopped = True
 
     def unanswered(self) -> int:
         """Queries that have arrived by now and are not answered; nothing can be issued any more after this."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bench.device.adapter import Availability
 from bench.doctor.console import render
 from bench.doctor.diagnosis import Backend, Diagnosis, Finding, Machine, Severity, State, exit_code
 from bench.doctor.document import as_json
@@ -23,11 +22,8 @@ def examine() -> Diagnosis:
     return Diagnosis(machine, state, backends, found)
 
 
-def probe_all() -> dict[str, Availability]:
-    """Backend name -> whether it works here; sorted by name. A probe that crashes or hangs is an answer too."""
+def probe_all() -> tuple[Backend, ...]:
+    """Every backend, and whether it works here; sorted by name. A probe that crashes or hangs is an answer too."""
     from bench.doctor import probing
 
-    return {
-        one.name: Availability(one.usable, one.versions, one.devices, one.reason, one.remedy)
-        for one in probing.backends()
-    }
+    return probing.backends()

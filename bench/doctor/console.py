@@ -14,7 +14,7 @@ from bench.report.text import clean, plural
 from bench.units import show
 
 MARKS = {Severity.OK: ("✓", "green"), Severity.NOTE: ("·", "cyan"), Severity.WARN: ("!", "bold yellow")}
-WORKS, BROKEN = ("✓", "green"), ("✗", "bold red")
+WORKS, BROKEN, HARNESS = ("✓", "green"), ("✗", "bold red"), ("·", "cyan")
 NOT_TOLD = "not told"
 LONGEST_NAME = 20
 
@@ -42,7 +42,7 @@ def render(diagnosis: Diagnosis, colour: bool = False, width: int = 100) -> str:
 
 
 def sentence(diagnosis: Diagnosis) -> str:
-    """``2 of 3 backends work here; 1 thing would disturb a measurement``."""
+    """``2 of 3 backends work here; 1 thing would disturb a measurement``: as many work as are ticked."""
     real = [one for one in diagnosis.backends if one.runs_models or not one.usable]
     works = sum(one.usable for one in real)
     warned = sum(one.severity is Severity.WARN for one in diagnosis.findings)
@@ -100,7 +100,15 @@ def _backend(console: Console, column: int, one: Backend) -> None:
         return
     devices = f"on {', '.join(one.devices)}" if one.devices else f"devices {NOT_TOLD}"
     kind = "" if one.runs_models else "no framework: it measures the harness itself"
-    _entry(console, column, WORKS, one.name, " · ".join(filter(None, (versions, devices, kind))))
+    _entry(
+        console,
+        column,
+        WORKS if one.runs_models else HARNESS,
+        one.name,
+        " · ".join(filter(None, (versions, devices, kind))),
+        f"no other device: {one.reason}" if one.reason else "",
+    )
+    _more(console, column, "", one.remedy if one.reason else "")
 
 
 def _findings(console: Console, column: int, findings: Sequence[Finding]) -> None:

@@ -1,6 +1,6 @@
 """A case's process runs, timings and outputs -> its figures and verdicts.
 
-Figures are made of the process runs that finished. Where one did not, nothing that depends on it is
+Figures are made of the process runs that are whole. Where one failed, nothing that depends on it is
 called met: a model that crashes now and then does not keep a contract.
 """
 
@@ -8,29 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from bench.artifacts import KINDS, ArtifactError, companions_of
 from bench.contract.model import Artifact, Contract, Requirement
-from bench.judge.quality import collected, quality_figures
-from bench.judge.serving import why_not_met
+from bench.device.records import OPEN_LOOPS
+from bench.judge import undecided
+from bench.judge.ballot import Ballot
+from bench.judge.disturbed import all_without, beside, counted, left_of
+from bench.judge.max_rate import max_rate_figures
+from bench.judge.numbers import why_no_numbers
+from bench.judge.pooled import pool_verdict
+from bench.judge.quality import Collected, collected, quality_figures
+from bench.judge.readings import Timings, memory_bytes, start_ns
+from bench.judge.reservations import AUDIT_FAILED, BUDGET_SPENT, reserved, told
+from bench.judge.serving import late_harness, lost_figure
+from bench.judge.soak import soak_figures
+from bench.judge.swamped import missed_already
 from bench.judge.timing import timing_figures
+from bench.judge.typical import typical_figure, typical_verdict
 from bench.judge.verdict import at_best_undecided, verdict
-from bench.metrics import ARTIFACT_SIZE, MEMORY, QUALITY, START_PHASES, TIMED
+from bench.metrics import ARTIFACT_SIZE, LOST, MEMORY, SCENARIOS, START_PHASES, TIMED
 from bench.plan import Case
-from bench.results import Failure, Figure, Outcome, ProcessRun, Verdict
-
-Timings = Callable[[ProcessRun], NDArray[np.uint64] | None]
-"""The raw latencies (ns) of a process run, in order of issue."""
-_PHASES = {"start time": "start", "import time": "import", "load time": "load", "first query time": "first-query"}
-AUDIT_FAILED, BUDGET_SPENT = "MeasurementInvalid", "BudgetSpent"
-"""Failures with a meaning of their own: no timing can be believed; the process was never started."""
+from bench.results import Figure, ProcessRun, Verdict
 
 
 def judge_case(
@@ -40,43 +44,113 @@ def judge_case(
     timings: Timings,
     outputs: Mapping[str, NDArray[Any]] | None,
     allow_code: bool = False,
+    ballot: Ballot | None = None,
 ) -> tuple[tuple[Figure, ...], tuple[Verdict, ...]]:
     """Every figure that the case's data can give, and one verdict a requirement of the case.
 
     ``outputs`` are the model's outputs over all samples, by name; None where none were collected.
-    ``allow_code`` lets the user's own metric functions run.
+    ``allow_code`` lets the user's own metric functions run. ``ballot`` holds the votes of all these process runs, where
+    they were counted already while an adaptive case was measured.
     """
-    finished = [one for one in process_runs if one.failure is None]
+    finished = [one for one in process_runs if one.is_whole]
     scenario = case.scenario.scenario
     figures = {(scenario, figure.metric): figure for figure in process_figures(finished)}
     if scenario in TIMED:
-        wanted = [one.metric for one in case.requirements if one.block == scenario]
-        overlap, invalid = scenario == "offline", _invalid(process_runs)
-        for figure in timing_figures(finished, timings, wanted, may_overlap=overlap, invalid=invalid):
+        for figure in _timed(case, process_runs, timings):
             figures[scenario, figure.metric] = figure
+        wanted = [one.metric for one in case.requirements if one.block == scenario]
+        for figure in max_rate_figures(finished, wanted, _invalid(process_runs)):
+            figures[scenario, figure.metric] = figure
+        for figure in soak_figures(process_runs, timings, _invalid(process_runs)) if scenario == "soak" else ():
+            figures[scenario, figure.metric] = figure
+    found = Collected({})
     if case.collects_outputs:
         found = collected(contract, process_runs, outputs)
         figures.update(quality_figures(contract, case.requirements, found, allow_code))
     figures["", ARTIFACT_SIZE.name] = artifact_size(contract, finished)
-    verdicts = tuple(
-        _verdict(one, figures.get((one.block, one.metric)), process_runs, case.scenario.processes)
+    judged = _by_vote(case, process_runs, timings, figures, ballot) if case.scenario.adaptive else {}
+    used = _used(case, figures)
+    verdicts = [
+        _verdict(one, used.get((one.block, one.metric)), process_runs, case, judged.get(one), timings)
         for one in case.requirements
-    )
-    return tuple(figures.values()), verdicts
+    ]
+    why, remedy = why_no_numbers(finished, found.arrays), undecided.NUMBERS
+    if why:
+        verdicts = [at_best_undecided(one, why, remedy) if one.block in SCENARIOS else one for one in verdicts]
+    return tuple(figures.values()), tuple(verdicts)
+
+
+def _timed(case: Case, process_runs: Sequence[ProcessRun], timings: Timings) -> list[Figure]:
+    """Latency and throughput; beside each what it is without the disturbed blocks, where there are any."""
+    soaks = case.scenario.scenario == "soak"  # what a process measured until it died after hours tells something too
+    finished = [one for one in process_runs if one.is_whole or (soaks and one.blocks)]
+    overlap, invalid = case.scenario.scenario == "offline", _invalid(process_runs)
+    wanted = [one.metric for one in case.requirements if one.block == case.scenario.scenario]
+    every = timing_figures(finished, timings, wanted, may_overlap=overlap, invalid=invalid)
+    if not counted(finished)[0]:
+        return every
+    cut, cut_timings = all_without(finished, timings)
+    names = [one.metric for one in every]
+    found = timing_figures(cut, cut_timings, names, may_overlap=overlap, invalid=invalid)
+    clean = {one.metric: one for one in found}
+    return [beside(one, clean[one.metric]) for one in every]
+
+
+def _used(case: Case, figures: Mapping[tuple[str, str], Figure]) -> Mapping[tuple[str, str], Figure]:
+    """The figures that are judged: those without the disturbed blocks, where the contract asks for it."""
+    if not case.scenario.leave_out_disturbed:
+        return figures
+    return {key: left_of(one) for key, one in figures.items()}
+
+
+def _by_vote(
+    case: Case,
+    process_runs: Sequence[ProcessRun],
+    timings: Timings,
+    figures: dict[tuple[str, str], Figure],
+    held: Ballot | None,
+) -> dict[Requirement, Verdict]:
+    """The verdicts of what an adaptive case decides by votes; their figures become the typical process's."""
+    cut = case.scenario.leave_out_disturbed
+    asked, found = held or _voted(case, process_runs, timings, cut), {}
+    other = _voted(case, process_runs, timings, not cut) if counted(process_runs)[0] else asked
+    whole, clean = (other, asked) if cut else (asked, other)
+    for requirement, readings in whole.readings.items():
+        key, rate = (requirement.block, requirement.metric), case.scenario.error_rate
+        if key in figures and figures[key].value is not None:
+            rest = typical_figure(left_of(figures[key]), clean.readings[requirement], rate)
+            figure = typical_figure(figures[key], readings, rate)
+            figures[key] = beside(figure, rest) if figures[key].undisturbed else figure
+            judged = rest if cut else figures[key]
+            found[requirement] = typical_verdict(requirement, judged, asked.decision(requirement), case.scenario)
+    for requirement in asked.shares:
+        key = (requirement.block, requirement.metric)
+        if key in figures and figures[key].value is not None:
+            pool = left_of(figures[key]) if cut else figures[key]
+            found[requirement] = pool_verdict(requirement, pool, asked.bets(requirement), case.scenario)
+    return found
+
+
+def _voted(case: Case, process_runs: Sequence[ProcessRun], timings: Timings, cut: bool) -> Ballot:
+    ballot = Ballot(case, cut)
+    for run in process_runs:
+        if run.failure is None or run.failure.error != BUDGET_SPENT:
+            ballot.add(run, timings(run))
+    return ballot
 
 
 def process_figures(finished: Sequence[ProcessRun]) -> list[Figure]:
     """Memory, the phases of the start and the cold start; those that were told.
 
-    Memory is the worst process's, times are the processes' median; the interval is lowest to highest.
+    Memory is the worst process's, times are the processes' median, what a server lost is of all its queries; the
+    interval is lowest to highest.
     """
-    peak = [one.memory.peak_bytes if one.memory else None for one in finished]
-    added = [_added_bytes(one) for one in finished]
-    cold = [one.cold_start_ns for one in finished]
-    figures = [_of_processes(MEMORY[0].name, "bytes", peak, max), _of_processes(MEMORY[1].name, "bytes", added, max)]
-    figures.append(_of_processes("cold start", "ns", cold, median))
-    for metric in START_PHASES[1:]:
-        durations = [_duration_ns(one, _PHASES[metric.name]) for one in finished]
+    figures = [
+        _of_processes(one.name, "bytes", [memory_bytes(one.name, run) for run in finished], max) for one in MEMORY
+    ]
+    figures += [lost_figure(metric.name, finished) for metric in LOST]
+    for metric in START_PHASES:
+        durations = [start_ns(metric.name, one) for one in finished]
         figures.append(_of_processes(metric.name, "ns", durations, median))
     return [one for one in figures if one is not None]
 
@@ -115,17 +189,6 @@ def _of_processes(
     return Figure(name, unit, float(choose(told)), min(told), max(told), own, len(told))
 
 
-def _added_bytes(run: ProcessRun) -> int | None:
-    memory = run.memory
-    if memory is None or memory.peak_bytes is None or memory.import_bytes is None:
-        return None
-    return max(0, memory.peak_bytes - memory.import_bytes)
-
-
-def _duration_ns(run: ProcessRun, phase: str) -> int | None:
-    return next((one.duration_ns for one in run.phases if one.name == phase), None)
-
-
 def _missing(name: str, unit: str, why: str) -> Figure:
     return Figure(name, unit, None, why_not=why)
 
@@ -135,33 +198,24 @@ def _invalid(runs: Sequence[ProcessRun]) -> str:
     return next((one.failure.message for one in runs if one.failure and one.failure.error == AUDIT_FAILED), "")
 
 
-def _verdict(requirement: Requirement, figure: Figure | None, runs: Sequence[ProcessRun], planned: int) -> Verdict:
+def _verdict(
+    requirement: Requirement,
+    figure: Figure | None,
+    runs: Sequence[ProcessRun],
+    case: Case,
+    judged: Verdict | None,
+    timings: Timings,
+) -> Verdict:
     failures = [one.failure for one in runs if one.failure is not None]
     crashes = [one for one in failures if one.error != BUDGET_SPENT]
     if figure is None or (figure.value is None and failures and len(failures) == len(runs)):
-        why = _told((crashes or failures)[0]) if failures else "no process run told it"
+        why = told((crashes or failures)[0]) if failures else "no process run told it"
         figure = _missing(requirement.metric, requirement.unit, why)
-    one = verdict(requirement, figure)
-    if requirement.block in QUALITY or not requirement.block:
-        return one
-    if crashes:
-        one = at_best_undecided(one, f"{len(crashes)} of {len(runs)} processes failed: {_told(crashes[0])}")
-    elif len(runs) - len(failures) == 1 < planned:
-        one = at_best_undecided(one, f"only 1 of {planned} processes was measured: how far they differ is not known")
-    if requirement.block == "server" and requirement.metric.startswith("latency") and (why := why_not_met(runs)):
-        one = at_best_undecided(one, why)
-    if requirement.block in TIMED and one.outcome is not Outcome.NOT_MEASURED:
-        one = _with_warm_up(one, runs)
-    return one
-
-
-def _with_warm_up(one: Verdict, runs: Sequence[ProcessRun]) -> Verdict:
-    unsteady = sum(1 for run in runs if run.failure is None and run.warm_up is not None and not run.warm_up.settled)
-    if not unsteady or not one.metric.startswith(("latency", "throughput")):
-        return one
-    return replace(one, reason=f"{one.reason} (timings never became steady in {unsteady} of {len(runs)} processes)")
-
-
-def _told(failure: Failure) -> str:
-    where = f" in {failure.phase}" if failure.phase else ""
-    return f"{failure.error}{where}: {failure.message}"
+    is_late = requirement.block in OPEN_LOOPS and requirement.metric.startswith("latency")
+    if is_late and (late := late_harness(runs)):
+        judged, figure = None, _missing(requirement.metric, requirement.unit, late)
+    zone = case.scenario.indifference if requirement.block in SCENARIOS else 0.0
+    one = judged or verdict(requirement, figure, zone)
+    if judged is None and requirement.block in OPEN_LOOPS:
+        one = missed_already(one, requirement, runs, timings, zone)
+    return reserved(one, requirement, runs, case)

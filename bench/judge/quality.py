@@ -17,8 +17,8 @@ from bench import metrics
 from bench.contract.model import Contract, Requirement
 from bench.device.safe_arrays import read_npy, read_npz
 from bench.judge import user_metric
-from bench.judge.accuracy import accuracy
-from bench.judge.agreement import agreement
+from bench.quality.accuracy import accuracy
+from bench.quality.agreement import agreement
 from bench.results import Figure, ProcessRun
 
 Array = NDArray[Any]
@@ -46,8 +46,10 @@ def collected(contract: Contract, runs: Sequence[ProcessRun], outputs: Mapping[s
     if collector is None or not outputs:
         failure = collector.failure if collector else None
         return Collected({}, f"{failure.error}: {failure.message}" if failure else "no outputs were kept")
-    if collector.failure is not None:
+    if collector.failure is not None and not collector.is_whole:
         return Collected({}, f"the outputs are not whole: {collector.failure.error}: {collector.failure.message}")
+    if collector.facts.get("computes") is False:
+        return Collected({}, "this backend computes nothing: its outputs are made up")
     count = collector.samples_count or max(len(array) if array.ndim else 1 for array in outputs.values())
     return Collected({name: _by_sample(array, count) for name, array in outputs.items()})
 

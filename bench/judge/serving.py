@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench import units
-from bench.results import ProcessRun
+from bench.results import Figure, ProcessRun, Serving
 
 NS_PER_S = 1_000_000_000
 FULL = 1.0
 """The load from which on a queue grows without bound: Kleinrock, *Queueing Systems* I (1975), section 2.1."""
+LATE = 0.5
+"""Of the mean time between arrivals: a median lateness above it makes the arrivals others than were asked for."""
+LATE_TAIL_NS = 10_000_000
+"""A lateness at p99, or p90 of fewer queries, above this and above the mean time between arrivals does so too."""
+MEDIAN, P90, P99 = "in the median", "at p90", "at p99"
+TOLD_BY = {MEDIAN: 20, P90: 100, P99: 1000}
+"""Queries that found a worker free, from which on a percentile of their lateness is told: ten lie beyond it."""
 GROWING = "the queue was still growing: longer measured, latencies would be longer"
 
 
@@ -19,22 +26,97 @@ def load(run: ProcessRun) -> float | None:
     Of the second half of the queries: a system that slows down is judged as it is at the end.
     """
     served = _second_half(run)
-    return None if served is None or run.serving is None else served * run.serving.rate_per_s / NS_PER_S
+    if served is None or run.serving is None:
+        return None
+    return served * run.serving.rate_per_s / NS_PER_S / run.serving.crew.workers
 
 
 def overload(runs: Sequence[ProcessRun]) -> str:
     """One sentence where a process could not keep the rate, of the one that was worst; else nothing."""
-    loads = [(found, run) for run in runs if run.failure is None and (found := load(run)) is not None]
+    loads = [(load(run) or 0.0, run) for run in runs if overloaded(run)]
     worst, run = max(loads, key=lambda pair: pair[0], default=(0.0, None))
     taken = None if run is None else _second_half(run)
-    if worst < FULL or run is None or run.serving is None or taken is None:
+    if run is None or run.serving is None or taken is None:
         return ""
     rate, longest = units.show(run.serving.rate_per_s, "per_s"), max(block.queue_max or 0 for block in run.blocks)
+    workers = f" {run.serving.crew.workers} workers" if run.serving.crew.workers > 1 else ""
     left = f", and {run.serving.unanswered:,} were never answered" if run.serving.unanswered else ""
     return (
         f"the system cannot keep {rate}: a query takes it {units.show(taken, 'ns')} on average, {worst:.3g} times what "
-        f"the rate leaves, so the queue grew ({longest:,} at most{left})"
+        f"the rate leaves{workers}, so the queue grew ({longest:,} at most{left})"
     )
+
+
+def late_harness(runs: Sequence[ProcessRun]) -> str:
+    """One sentence where queries that found a worker free were issued too late for the arrivals to be as stated.
+
+    It names the worst process, and says in how many it was so.
+    """
+    served = [one.serving for one in runs if one.serving is not None]
+    for where in TOLD_BY:
+        late = [(ns, one) for one in served if (ns := lateness(one).get(where, 0)) and _is_late(where, ns, one)]
+        if late:
+            worst, one = max(late, key=lambda pair: pair[0] * pair[1].rate_per_s)
+            many = f"; so in {len(late)} of {len(served)} processes, this is the worst" if len(served) > 1 else ""
+            return _cannot_keep(one.rate_per_s, worst, where) + many
+    return ""
+
+
+def lateness(one: Serving) -> dict[str, int]:
+    """How late (ns) a process's queries were issued that found a worker free: the percentiles that so many tell."""
+    told = {MEDIAN: one.late_p50_ns, P90: one.late_p90_ns, P99: one.late_p99_ns}
+    return {where: ns for where, ns in told.items() if ns is not None and one.found_free >= TOLD_BY[where]}
+
+
+def _is_late(where: str, late_ns: int, one: Serving) -> bool:
+    gaps = late_ns * one.rate_per_s / NS_PER_S
+    return gaps > LATE if where == MEDIAN else gaps > 1 and late_ns > LATE_TAIL_NS
+
+
+def late_search(runs: Sequence[ProcessRun], rate_per_s: float) -> str:
+    """The same where the highest rate was searched for, and that was found."""
+    late = [one.searched.late_p50_ns or 0 for one in runs if one.searched is not None]
+    worst = max(late, default=0)
+    return _cannot_keep(rate_per_s, worst, MEDIAN) if worst * rate_per_s > LATE * NS_PER_S else ""
+
+
+def _cannot_keep(rate_per_s: float, late_ns: float, where: str) -> str:
+    late_by, gap = units.show(late_ns, "ns"), units.show(NS_PER_S / rate_per_s, "ns")
+    return (
+        f"the harness itself cannot keep {units.show(rate_per_s, 'per_s')} here: queries that found a worker free were "
+        f"issued {late_by} late {where}, with {gap} between two arrivals"
+    )
+
+
+def crowded(runs: Sequence[ProcessRun]) -> str:
+    """One sentence where more workers than cores answered: whoever waits for a query then takes time from a model."""
+    for run in runs:
+        if run.serving is None or run.serving.crew.workers == 1:
+            continue
+        cores, threads = run.machine.get("usable_cores"), run.facts.get("threads")
+        needed = run.serving.crew.workers * (threads if isinstance(threads, int) else 1)
+        if isinstance(cores, int) and needed > cores:
+            who = f"{needed} threads of {run.serving.crew.workers} workers"
+            return f"{who} share {cores} usable cores: they wait for each other"
+    return ""
+
+
+def lost_figure(metric: str, finished: Sequence[ProcessRun]) -> Figure | None:
+    """The share of all queries that was dropped or timed out; the interval is that of the processes' own shares."""
+    crews = [one.serving.crew for one in finished if one.serving is not None and one.serving.crew.answered is not None]
+    counts = [one.dropped if metric == "dropped" else one.timed_out for one in crews]
+    totals = [(one.answered or 0) + one.dropped for one in crews]
+    if not sum(totals):
+        return None
+    own = tuple(count / max(1, total) for count, total in zip(counts, totals, strict=True))
+    return Figure(metric, "ratio", sum(counts) / sum(totals), min(own), max(own), own, sum(totals))
+
+
+def overloaded(run: ProcessRun) -> bool:
+    """Whether a whole process's queue grew without bound: not where those that were too many were dropped."""
+    if not run.is_whole or run.serving is None or run.serving.crew.dropped:
+        return False
+    return (load(run) or 0.0) >= FULL
 
 
 def why_not_met(runs: Sequence[ProcessRun]) -> str:
@@ -48,8 +130,8 @@ def why_not_met(runs: Sequence[ProcessRun]) -> str:
 def _second_half(run: ProcessRun) -> float | None:
     """Mean time (ns) a query takes the model, of those blocks that begin after half of the queries."""
     total, before, busy_ns, count = sum(block.count for block in run.blocks), 0, 0, 0
-    for block in run.blocks:
+    for block in run.blocks:  # those that were dropped took no time
         if block.busy_ns is not None and (2 * before >= total or before + block.count == total):
-            busy_ns, count = busy_ns + block.busy_ns, count + block.count
+            busy_ns, count = busy_ns + block.busy_ns, count + block.samples // run.batch
         before += block.count
     return busy_ns / count if count else None

@@ -15,6 +15,10 @@ In the server scenario only a miss is clear: a queue that grows slowly looks sho
 limit that is met early may be missed later.
 
 A sequential test whose error over all looks and processes is exact is not claimed.
+
+In an adaptive case (``typical``) each process only votes, so it may also end once its vote is well founded, whatever
+it will be: each percentile has ``FOUNDED`` times the *effective* timings that it needs, each mean an interval of
+``CLOSE`` of its value. That looks at how far the timings can be trusted, not at where the limit lies.
 """
 
 from __future__ import annotations
@@ -25,15 +29,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract.model import Requirement
+from bench.device.records import OPEN_LOOPS
 from bench.judge.timing import is_timed, rates
+from bench.judge.verdict import edges
 from bench.metrics import THROUGHPUT, TIMED, percentile_of
 from bench.results import Block
-from bench.stats.pool import Estimate, Pool, mean_of
+from bench.stats.pool import Estimate, Pool, mean_of, needed
 
 CONFIDENCE = 0.999
 MARGIN = 0.1
 """Of the value: processes of one model differ by some per cent, and their interval is wider than that."""
-FIRST_LOOK_NS = 200_000_000
+FOUNDED = 4
+"""Times the effective timings that a percentile needs: fewer make a vote near the limit one that cannot be told."""
+CLOSE = 0.02
+"""Of the value, to either side: the interval of a mean that a vote can rest on."""
+FIRST_LOOK_NS, FIRST_VOTE_NS = 200_000_000, 100_000_000
+"""Measured before the first look; less where the process only votes: eight of them must not take long."""
 GROWTH = 1.5
 MAX_TIMINGS = 2_000_000
 """Beyond it the rule gives up and the process is measured to its end: memory and time stay small."""
@@ -42,7 +53,9 @@ MAX_TIMINGS = 2_000_000
 class StopRule:
     """Fed each block of one process run; says when every timed requirement is clear."""
 
-    def __init__(self, requirements: Sequence[Requirement]) -> None:
+    def __init__(self, requirements: Sequence[Requirement], votes: bool = False, indifference: float = 0.0) -> None:
+        self._votes, self._indifference = votes, indifference
+        self._first_look_ns = FIRST_VOTE_NS if votes else FIRST_LOOK_NS
         self._timed = [one for one in requirements if one.block in TIMED and is_timed(one.metric)]
         self._latencies: list[NDArray[np.uint64]] = []
         self._blocks: list[Block] = []
@@ -57,7 +70,7 @@ class StopRule:
         self._blocks.append(block)
         self._count += len(latencies_ns)
         self._measured_ns += block.wall_ns
-        if self._measured_ns >= FIRST_LOOK_NS and self._count >= self._next_count:
+        if self._measured_ns >= self._first_look_ns and self._count >= self._next_count:
             self._next_count = self._count * GROWTH
             self._decided = self._look()
         if self._decided or self._count > MAX_TIMINGS:
@@ -71,7 +84,20 @@ class StopRule:
 
     def _look(self) -> bool:
         pool = Pool([np.concatenate(self._latencies)])
-        return all(_is_clear(one, self._estimate(one.metric, pool)) for one in self._timed)
+        return all(self._is_decided(one, pool) for one in self._timed)
+
+    def _is_decided(self, requirement: Requirement, pool: Pool) -> bool:
+        if self._votes and self._is_founded(requirement.metric, pool):
+            return True
+        return _is_clear(requirement, self._estimate(requirement.metric, pool), self._indifference)
+
+    def _is_founded(self, metric: str, pool: Pool) -> bool:
+        """Whether a vote on the metric can rest on what was measured so far."""
+        q = percentile_of(metric)
+        if q is not None:
+            return pool.even_odds(q)[2] >= FOUNDED * needed(q)
+        found = self._estimate(metric, pool)
+        return found is not None and found.high is not None and found.high - found.value <= CLOSE * found.value
 
     def _estimate(self, metric: str, pool: Pool) -> Estimate | None:
         if metric == THROUGHPUT.name:
@@ -81,12 +107,15 @@ class StopRule:
         return pool.mean(CONFIDENCE) if q is None else pool.percentile(q, CONFIDENCE)
 
 
-def _is_clear(requirement: Requirement, estimate: Estimate | None) -> bool:
-    """Whether the limit lies outside the interval, with the margin on both sides."""
+def _is_clear(requirement: Requirement, estimate: Estimate | None, indifference: float) -> bool:
+    """Whether the limit (an edge of its zone) lies outside the interval, with the margin on both sides."""
     if estimate is None or estimate.low is None or estimate.high is None:
         return False
     slack = MARGIN * estimate.value
-    is_above, is_below = requirement.limit > estimate.high + slack, requirement.limit < estimate.low - slack
-    if requirement.block == "server":
+    above, below = edges(requirement, indifference)
+    if requirement.direction == "at least":
+        above, below = below, above
+    is_above, is_below = above.limit > estimate.high + slack, below.limit < estimate.low - slack
+    if requirement.block in OPEN_LOOPS:
         return is_below if requirement.direction == "at most" else is_above
     return is_above or is_below

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.device.records import NEVER_NS
 from bench.metrics import LATENCY_MEAN, THROUGHPUT, percentile_of
 from bench.results import Block, Figure, ProcessRun
 from bench.stats.dependence import Series, edges, series
@@ -34,12 +35,20 @@ def timing_figures(
     why = invalid or ("" if finished else "no process run finished")
     if why:
         return [_not_measured(name, why) for name in wanted]
-    grouped = any(block.samples != block.count * run.batch for run in finished for block in run.blocks)
-    if may_overlap and grouped:
+    if may_overlap and any(overlapped(run) for run in finished):
         latencies = [_not_measured(name, OVERLAPPED) for name in wanted if name != THROUGHPUT.name]
     else:
         latencies = _latencies([timings(run) for run in finished], wanted)
     return [*latencies, throughput(finished)]
+
+
+def overlapped(run: ProcessRun) -> bool:
+    """Whether one timing of this process is a group of queries that were worked on together.
+
+    A group that was timed together because a single query is near the clock's own cost was still answered one by one.
+    """
+    each = run.batch * run.calls_per_timing
+    return run.serving is None and any(block.samples != block.count * each for block in run.blocks)
 
 
 def is_timed(metric: str) -> bool:
@@ -72,7 +81,10 @@ def _latencies(arrays: Sequence[NDArray[np.uint64] | None], wanted: Sequence[str
             why = f"{name[8:]} needs at least {needed(q):,} timings, there are {pool.count:,}: measure longer (`time`)"
             figures.append(_not_measured(name, why, pool.count))
     mean = pool.mean()
-    if mean is not None and mean.low is not None:
+    if pool.count and pool.at(pool.count) >= NEVER_NS:
+        lost = "queries were dropped: what is never answered has no latency to average"
+        figures.append(_not_measured(LATENCY_MEAN.name, lost, pool.count))
+    elif mean is not None and mean.low is not None:
         figures.append(_figure(LATENCY_MEAN.name, "ns", mean))
     elif LATENCY_MEAN.name in wanted:
         why = f"a mean with an interval needs at least 4 timings, or 2 processes; there are {pool.count:,} timings"

@@ -11,19 +11,42 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from bench import typed_json
 from bench.device import records
+from bench.device.arrivals import burst_of
 from bench.errors import ProtocolError
-from bench.results import Audit, Block, Failure, Json, Memory, Phase, ProcessRun, Serving, WarmUp
+from bench.launch.blocks import Blocks
+from bench.launch.fields import (
+    MAX_LINE_CHARACTERS,
+    crew,
+    facts,
+    lines,
+    maybe_whole,
+    one_of,
+    plain,
+    rising,
+    whole,
+    wholes,
+)
+from bench.results import (
+    Audit,
+    Block,
+    Failure,
+    Memory,
+    Phase,
+    ProcessRun,
+    RateTrial,
+    Searched,
+    Seen,
+    Serving,
+    WarmUp,
+)
 
 MAX_OUTPUT_BYTES = 8 << 30
 MAX_NOTES = 100
 MAX_NOTE_CHARACTERS = 2_000
 MAX_ERROR_CHARACTERS = 4_000
-MAX_LINE_CHARACTERS = 500
 TRACE_LINES = 8
 _PLAIN_NUMBERS = re.compile(r"[<>=|]?[biufc]\d{1,2}")
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\S \t\n]|[^\s\x21-\U0010ffff]|[\x7f-\x9f\ud800-\udfff]")
 
 
 class Listener(Protocol):
@@ -62,7 +85,8 @@ class Conversation:
         self._listener = listener
         self._batch = batch
         self._phases: list[Phase] = []
-        self._blocks: list[Block] = []
+        self._blocks = Blocks()
+        self._last: Block
         self._fields: dict[str, Any] = {}
         self._notes: list[str] = []
         self._buffers: dict[str, _OutputBuffer] = {}
@@ -77,7 +101,7 @@ class Conversation:
             raise ProtocolError(f"the worker said `{kind[:40]}`, which is not in the protocol")
         try:
             hear(fields, payload)
-        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
             raise ProtocolError(f"the worker's `{kind}` record is not as it should be: {error!r:.500}") from error
         self._tell(kind, payload)
 
@@ -86,7 +110,7 @@ class Conversation:
         if kind == records.ENTER and self.current_phase is not None:
             self._listener.phase(self.current_phase)
         elif kind == records.BLOCK:
-            self.wants_stop = self._listener.block(self._blocks[-1], payload) or self.wants_stop
+            self.wants_stop = self._listener.block(self._last, payload) or self.wants_stop
 
     def process_run(self, failure: Failure | None, timings: tuple[str, int] | None) -> ProcessRun:
         """What came of it; ``timings`` is the column file's name and count."""
@@ -95,7 +119,7 @@ class Conversation:
             index=self.index,
             phases=tuple(self._phases),
             cold_start_ns=self._cold_start_ns(),
-            blocks=tuple(self._blocks),
+            blocks=self._blocks.all(),
             batch=self._batch,
             timings=name,
             timings_count=count,
@@ -105,7 +129,7 @@ class Conversation:
         )
 
     def outputs(self) -> dict[str, np.ndarray[Any, Any]]:
-        """The outputs over all samples by name; empty unless the job asked for them and got to its end."""
+        """The outputs over all samples by name; empty unless the job asked for them and collected all of them."""
         return self._outputs
 
     @property
@@ -121,21 +145,23 @@ class Conversation:
     def _hear_hello(self, fields: dict[str, Any], _: bytes) -> None:
         if fields["protocol"] != records.PROTOCOL:
             raise ProtocolError(f"the worker speaks protocol {fields['protocol']!r}, not {records.PROTOCOL}")
-        self._fields["machine"] = _facts(fields["machine"])
+        self._fields["machine"] = facts(fields["machine"])
 
     def _hear_enter(self, fields: dict[str, Any], _: bytes) -> None:
-        self.current_phase = _one_of(fields["phase"], records.PHASES)
+        self.current_phase = one_of(fields["phase"], records.PHASES)
 
     def _hear_phase(self, fields: dict[str, Any], _: bytes) -> None:
-        name = _one_of(fields["phase"], records.PHASES)
-        rss, peak = _maybe_whole(fields["rss_bytes"]), _maybe_whole(fields["peak_rss_bytes"])
-        self._phases.append(Phase(name, _whole(fields["duration_ns"]), rss, peak))
+        name = one_of(fields["phase"], records.PHASES)
+        rss, peak = maybe_whole(fields["rss_bytes"]), maybe_whole(fields["peak_rss_bytes"])
+        if name == records.ACCURACY:
+            self._join_outputs()
+        self._phases.append(Phase(name, whole(fields["duration_ns"]), rss, peak))
 
     def _hear_facts(self, fields: dict[str, Any], _: bytes) -> None:
-        self._fields["facts"] = _facts(fields["facts"])
+        self._fields["facts"] = facts(fields["facts"])
         self._fields["versions"] = {str(name): str(version) for name, version in fields["versions"].items()}
-        self._fields["samples_source"] = _one_of(fields["samples"]["source"], ("file", "generated"))
-        self._fields["samples_count"] = _whole(fields["samples"]["count"])
+        self._fields["samples_source"] = one_of(fields["samples"]["source"], ("file", "generated"))
+        self._fields["samples_count"] = whole(fields["samples"]["count"])
 
     def _hear_note(self, fields: dict[str, Any], _: bytes) -> None:
         if len(self._notes) < MAX_NOTES:
@@ -143,42 +169,61 @@ class Conversation:
 
     def _hear_warm_up(self, fields: dict[str, Any], _: bytes) -> None:
         self._fields["warm_up"] = WarmUp(
-            _whole(fields["queries"]), _whole(fields["duration_ns"]), bool(fields["settled"]), str(fields["rule"])
-        )
+            whole(fields["queries"]), whole(fields["duration_ns"]), bool(fields["settled"]), str(fields["rule"]),
+            maybe_whole(fields.get("unsteady_queries")),
+        )  # fmt: skip
 
     def _hear_audit(self, fields: dict[str, Any], _: bytes) -> None:
-        queries, latency, wall, loop = (
-            _whole(fields[name]) for name in ("queries", "latency_ns", "wall_ns", "loop_ns")
-        )
+        queries, latency, wall, loop = (whole(fields[name]) for name in ("queries", "latency_ns", "wall_ns", "loop_ns"))
         self._fields["audit"] = Audit(queries, latency, wall, loop, float(fields["ratio"]))
 
     def _hear_batch(self, fields: dict[str, Any], _: bytes) -> None:
-        self._batch = _whole(fields["size"])
-        self._fields["batches_tried"] = tuple((_whole(size), float(rate)) for size, rate in fields["tried"])
+        self._batch = whole(fields["size"])
+        self._fields["batches_tried"] = tuple((whole(size), float(rate)) for size, rate in fields["tried"])
 
     def _hear_block(self, fields: dict[str, Any], payload: bytes) -> None:
-        names = ("count", "samples", "start_ns", "wall_ns", "switches")
-        served = (_maybe_whole(fields.get(name)) for name in ("busy_ns", "queue_max"))
-        block = Block(*(_whole(fields[name]) for name in names), *served)
-        if len(payload) != 8 * block.count or block.count < 1 or block.samples < 1 or block.wall_ns < 1:
+        told = {name: whole(one) for name, one in fields["seen"].items()}
+        switches = told.pop("switches", 0)
+        count, samples, start, wall = (whole(fields[name]) for name in ("count", "samples", "start_ns", "wall_ns"))
+        busy, queue = (maybe_whole(fields.get(name)) for name in ("busy_ns", "queue_max"))
+        block = Block(count, samples, start, wall, switches, busy, queue, Seen(**told))
+        least = 0 if busy is not None else 1  # all of a server's queries may have been dropped
+        if len(payload) != 8 * block.count or block.count < 1 or block.samples < least or block.wall_ns < 1:
             raise ValueError(
                 f"{block.count} timings of {block.samples} samples in {len(payload)} bytes, {block.wall_ns} ns"
             )
-        self._blocks.append(block)
+        self._last = block
+        self._blocks.add(block)
 
     def _hear_served(self, fields: dict[str, Any], _: bytes) -> None:
-        seed, unanswered, found_free = (_whole(fields[name]) for name in ("seed", "unanswered", "found_free"))
-        late = (_maybe_whole(fields[name]) for name in ("late_p50_ns", "late_p99_ns"))
-        arrivals = _one_of(fields["arrivals"], records.ARRIVALS)
-        self._fields["serving"] = Serving(float(fields["rate_per_s"]), arrivals, seed, unanswered, found_free, *late)
+        seed, unanswered, found_free = (whole(fields[name]) for name in ("seed", "unanswered", "found_free"))
+        p50, p90, p99 = (maybe_whole(fields.get(f"late_{name}_ns")) for name in ("p50", "p90", "p99"))
+        arrivals = str(fields["arrivals"])
+        burst_of(arrivals)
+        rate = float(fields["rate_per_s"])
+        self._fields["serving"] = Serving(rate, arrivals, seed, unanswered, found_free, p50, p99, crew(fields), p90)
+
+    def _hear_searched(self, fields: dict[str, Any], _: bytes) -> None:
+        aims = tuple((float(q), whole(limit_ns)) for q, limit_ns in fields["aims"])
+        trials = tuple(
+            RateTrial(float(rate), whole(queries), wholes(over, aims), wholes(replayed, aims) if replayed else ())
+            for rate, queries, over, replayed in fields["trials"]
+        )
+        curves = tuple(rising(curve) for curve in fields["curves"])
+        if trials and len(curves) != len(aims):
+            raise ValueError(f"{len(curves)} curves for {len(aims)} aims")
+        tried = tuple((float(one[0]), *(whole(number) for number in one[1:])) for one in fields["tried"])
+        self._fields["searched"] = Searched(
+            aims, trials, curves, cast(Any, tried), crew(fields), maybe_whole(fields.get("late_p50_ns"))
+        )
 
     def _hear_memory(self, fields: dict[str, Any], _: bytes) -> None:
-        imported, loaded, peak = (_maybe_whole(fields[name]) for name in ("import_bytes", "load_bytes", "peak_bytes"))
+        imported, loaded, peak = (maybe_whole(fields[name]) for name in ("import_bytes", "load_bytes", "peak_bytes"))
         self._fields["memory"] = Memory(imported, loaded, peak, str(fields["method"]))
 
     def _hear_output(self, fields: dict[str, Any], payload: bytes) -> None:
         name, dtype_name = str(fields["name"]), str(fields["dtype"])
-        shape = tuple(_whole(size) for size in fields["shape"])
+        shape = tuple(whole(size) for size in fields["shape"])
         if not _PLAIN_NUMBERS.fullmatch(dtype_name) or len(name) > MAX_LINE_CHARACTERS:
             raise ValueError(f"an output {name:.80} of dtype {dtype_name:.80}")
         dtype = np.dtype(dtype_name)
@@ -187,10 +232,10 @@ class Conversation:
         if self._output_bytes > MAX_OUTPUT_BYTES:
             raise ValueError(f"more than {MAX_OUTPUT_BYTES} bytes of outputs")
         buffer = self._buffers.setdefault(name, _OutputBuffer(dtype))
-        of_first, data = buffer.rows.setdefault(_whole(fields["first"]), (shape, bytearray()))
+        of_first, data = buffer.rows.setdefault(whole(fields["first"]), (shape, bytearray()))
         if buffer.dtype != dtype or of_first != shape:
             raise ValueError(f"output {name:.80} of {dtype} {shape} goes on as {buffer.dtype} {of_first}")
-        if _whole(fields["at"]) != len(data) or len(data) + len(payload) > expected:
+        if whole(fields["at"]) != len(data) or len(data) + len(payload) > expected:
             raise ValueError(f"output bytes {fields['at']!r} + {len(payload)} of {expected}")
         data.extend(payload)
 
@@ -200,40 +245,10 @@ class Conversation:
 
     def _hear_end(self, fields: dict[str, Any], _: bytes) -> None:
         if self._error is None:
-            self._outputs = {name: buffer.array() for name, buffer in self._buffers.items()}
+            self._join_outputs()
         self._buffers.clear()
         self.ended = True
 
-
-def _one_of(value: object, names: tuple[str, ...]) -> str:
-    if value not in names:
-        raise ValueError(f"{value!r} is none of {', '.join(names)}")
-    return str(value)
-
-
-def _whole(value: Any) -> int:
-    """A count, a size or a time: an integer, not negative, of 64 bits."""
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < typed_json.INTEGER_LIMIT:
-        raise ValueError(f"{value!r:.80} is no count")
-    return value
-
-
-def _maybe_whole(value: Any) -> int | None:
-    return None if value is None else _whole(value)
-
-
-def _facts(value: Any) -> dict[str, Json]:
-    """Free facts as they can be stored."""
-    if not isinstance(value, dict):
-        raise TypeError(f"{value!r:.80} is no object")
-    return cast(dict[str, Json], typed_json.plain(value))
-
-
-def lines(text: str, most: int) -> tuple[str, ...]:
-    """The last lines of what a program wrote, fit to be shown on a terminal and in a report."""
-    return tuple(line[:MAX_LINE_CHARACTERS] for line in plain(text).splitlines()[-most:])
-
-
-def plain(text: str) -> str:
-    """The text fit for any terminal: no control characters or lone surrogates; a carriage return begins a new line."""
-    return _CONTROL.sub("", text.replace("\r", "\n"))
+    def _join_outputs(self) -> None:
+        self._outputs.update({name: buffer.array() for name, buffer in self._buffers.items()})
+        self._buffers.clear()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench import artifacts
+from bench.device.adapter import UNTOLD
 from bench.errors import ContractError
-from bench.propose.draft import with_sizes
+from bench.propose.draft import of_rank, with_sizes
 from bench.propose.limits import Proposal
 from bench.propose.limits import measure as measure_limits
 from bench.propose.reading import first_draft
-from bench.propose.samples import with_samples
+from bench.propose.samples import taken_from, with_samples
+from bench.propose.soundness import refuse_unsound
 from bench.propose.text import Page, render
 from bench.propose.trial import backend_for, backends_for
 from bench.propose.trying import guessed, tried
@@ -26,13 +29,15 @@ def propose(
     dims: Sequence[str] = (),
     measure: bool = True,
     folder: Path | None = None,
+    name: str = "contract.yaml",
 ) -> str:
-    """The text of a contract that lies in ``folder`` (the model's own by default).
+    """The text of a contract that lies in ``folder`` (the model's own by default) under ``name``.
 
     ``dims`` are options like ``height=640`` and ``input:2=48``. Sizes that nothing tells are found by
     running the model; with ``measure`` limits are proposed from a short measurement. Raises
-    ContractError where a file cannot be read or lies outside the folder, where an option is wrong, and
-    where the model accepts no size that was tried: the message then says which dimension to give.
+    ContractError where a file cannot be read or lies outside the folder, where an option is wrong,
+    where the model accepts no size that was tried (the message then says which dimension to give), and
+    where it has what no contract can hold.
     """
     folder = model.resolve().parent if folder is None else folder
     kind = artifacts.kind_of(model)
@@ -44,7 +49,7 @@ def propose(
     if samples is not None:
         draft = with_samples(draft, samples)
     backend, reason = backend_for(kind)
-    remarks = [*reading.by_hand]
+    remarks = [*reading.by_hand, *taken_from(samples, reading.draft, draft)]
     proposal = Proposal({}, "limits could not be proposed: the model could not be run")
     if not backend:
         remarks.append(f"nothing was tried out, because no backend here runs it ({reason})")
@@ -55,8 +60,15 @@ def propose(
         remarks += [refusal] if refusal else []
         if not refusal:
             proposal = measure_limits(draft, backend) if measure else Proposal({}, "limits were not measured")
+    unseen = [spec.name for spec in draft.outputs if spec.shape == UNTOLD]
+    if unseen:
+        draft = replace(draft, outputs=tuple(of_rank(one, 0) if one.name in unseen else one for one in draft.outputs))
+        remarks.append(f"`outputs`: nothing tells the shape of {', '.join(unseen)}; write it")
     named = backend or next(iter(backends_for(kind)), "onnxruntime")
-    return render(Page(draft, folder, artifacts.companions_of(kind, model), named, proposal, tuple(remarks)))
+    page = Page(draft, folder, artifacts.companions_of(kind, model), named, proposal, tuple(remarks), name)
+    text = render(page)
+    refuse_unsound(text, page, whole=not reading.by_hand)
+    return text
 
 
 def _check_inside(path: Path, folder: Path) -> None:

@@ -8,26 +8,32 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.artifacts import ArtifactFacts
-from bench.device.adapter import TensorSpec
+from bench.artifacts.facts import free_dimension
+from bench.device.adapter import UNTOLD, TensorSpec
 from bench.errors import ContractError
 
 UNNAMED = re.compile(r".*:\d+|unk__\d+", re.DOTALL)
 """A dimension that no human named, one name a tensor: made up by us, or by tf2onnx."""
 _NUMBERED = re.compile(r"s\d+")
 """A dimension that torch.export named."""
-_BATCH = re.compile(r"n|b|bs|batch.*|.*_batch|.*batch_?size|num_?samples", re.IGNORECASE)
+DIMENSION = re.compile(r"[A-Za-z_][^\x00-\x1f\x7f]{0,190}")
+"""A name of a dimension that a contract can hold."""
+BATCH = re.compile(r"n|b|bs|batch.*|.*_batch|.*batch_?size|num_?samples", re.IGNORECASE)
 _SEQUENCE = re.compile(r"t|l|s|.*(seq|len|time|frame|token|step|sample|width|height|audio).*", re.IGNORECASE)
+LENGTH = re.compile(r"t|l|.*(seq|len|token|word|time|frame|step).*", re.IGNORECASE)
+"""A name of a dimension that goes on in time: whose size is a sample's own, and no number of samples."""
 _OPTION = re.compile(r"(?P<name>.+)=(?P<value>[1-9]\d{0,8})", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class InputDraft:
-    """One input: its spec, the range to generate from, and why that range."""
+    """One input: its spec, the range to generate from."""
 
     spec: TensorSpec
     low: float = 0.0
     high: float = 1.0
-    note: str = ""
+    assumed: bool = False
+    """Whether nothing tells its dtype and shape: what stands here is only to be written over."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +50,14 @@ class Draft:
     state: Mapping[str, str] = field(default_factory=dict)
     samples: Path | None = None
     precision: str = "fp32"
+    nameless: bool = False
+    """Whether nothing tells even the names of the inputs."""
 
     @property
     def free(self) -> tuple[str, ...]:
         """The symbolic dimensions of the inputs, but for the batch, in order."""
-        found = [size for one in self.inputs for size in one.spec.shape if isinstance(size, str) and size != self.batch]
+        sizes = [size for one in self.inputs if one.spec.shape != UNTOLD for size in one.spec.shape]
+        found = [size for size in sizes if isinstance(size, str) and size != self.batch]
         return tuple(dict.fromkeys(found))
 
     @property
@@ -63,6 +72,31 @@ class Draft:
             inputs=tuple(replace(one, spec=_renamed(one.spec, names)) for one in self.inputs),
             outputs=tuple(_renamed(spec, names) for spec in self.outputs),
         )
+
+    @property
+    def untold(self) -> tuple[str, ...]:
+        """The inputs of which nothing tells how many dimensions they have."""
+        return tuple(one.spec.name for one in self.inputs if one.spec.shape == UNTOLD)
+
+    def ranked(self, rank: int) -> Draft:
+        """With so many free dimensions where nothing tells how many there are."""
+        return replace(
+            self,
+            inputs=tuple(
+                replace(one, spec=of_rank(one.spec, rank)) if one.spec.shape == UNTOLD else one for one in self.inputs
+            ),
+        )
+
+
+def unnamed(tensor: str, axis: int) -> str:
+    """A name for a dimension that has none, which a contract can hold: ``image:0``."""
+    name = free_dimension(tensor, axis)
+    return name if DIMENSION.fullmatch(name) else "dim_" + re.sub(r"[\x00-\x1f\x7f]", "_", name)[-150:]
+
+
+def of_rank(spec: TensorSpec, rank: int) -> TensorSpec:
+    """The tensor with so many free dimensions."""
+    return replace(spec, shape=tuple(unnamed(spec.name, axis) for axis in range(rank)))
 
 
 def _renamed(spec: TensorSpec, names: Mapping[str, str | int]) -> TensorSpec:
@@ -106,7 +140,7 @@ def with_batch(draft: Draft) -> Draft:
     """
     firsts = [one.spec.shape[0] for one in draft.fed if one.spec.shape]
     free = [size for size in firsts if isinstance(size, str) and size not in draft.dims]
-    named = [size for size in free if _BATCH.fullmatch(size)]
+    named = [size for size in free if BATCH.fullmatch(size)]
     shared = not any(_SEQUENCE.fullmatch(size) for size in free if not UNNAMED.fullmatch(size)) and (
         len({size for size in free if not UNNAMED.fullmatch(size)}) <= 1
     )
@@ -128,5 +162,12 @@ def with_batch(draft: Draft) -> Draft:
 
 
 def without_batch(draft: Draft) -> Draft:
-    """The batch size fixed at one: what is left where the model takes one sample a query and no other number."""
-    return draft if draft.batch is None else replace(draft.renamed({draft.batch: 1}), batch=None)
+    """The batch size fixed at one: what is left where the model takes one sample a query and no other number.
+
+    A name that several inputs share stays: it says that they go together.
+    """
+    if draft.batch is None:
+        return draft
+    if sum(draft.batch in one.spec.shape for one in draft.inputs) > 1:
+        return replace(draft, dims={**draft.dims, draft.batch: 1}, batch=None)
+    return replace(draft.renamed({draft.batch: 1}), batch=None)

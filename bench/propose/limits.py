@@ -85,7 +85,11 @@ def _cold_start(heard: Sequence[Heard]) -> tuple[Line, ...]:
 def _throughput(heard: Heard) -> Line:
     blocks = heard.run.blocks if heard.run is not None else ()
     rate = sum(block.samples for block in blocks) / max(1, sum(block.wall_ns for block in blocks)) * 1e9
-    return Line("throughput", _plain(_friendly(rate / 1.5, down=True), "per_s"), f"{units.show(rate, 'per_s')}, ÷ 1.5")
+    return Line(
+        "throughput",
+        _plain(_friendly(rate / 1.5, down=True), "per_s"),
+        f"{units.show(rate, 'per_s')}, ÷ 1.5, rounded down",
+    )
 
 
 def _percentile(ordered: np.ndarray[tuple[int], np.dtype[np.uint64]], share: float) -> int:
@@ -96,14 +100,14 @@ def _percentile(ordered: np.ndarray[tuple[int], np.dtype[np.uint64]], share: flo
 def _at_most(metric: str, value: float, unit: Unit, headroom: float) -> Line:
     factor = 1 << 20 if unit == "bytes" else 1
     limit = _friendly(value * headroom / factor) * factor
-    return Line(metric, _plain(limit, unit), f"{units.show(value, unit)}, × {headroom:g}")
+    return Line(metric, _plain(limit, unit), f"{units.show(value, unit)}, × {headroom:g}, rounded up")
 
 
 def size_line(size_bytes: int) -> Line:
     """A limit for the artifact's own size."""
     unit = next(one for one in (1 << 20, 1 << 10, 1) if size_bytes >= one or one == 1)
     limit = _friendly(size_bytes * 1.1 / unit) * unit
-    return Line("artifact size", _plain(limit, "bytes"), f"{units.show(size_bytes, 'bytes')}, × 1.1")
+    return Line("artifact size", _plain(limit, "bytes"), f"{units.show(size_bytes, 'bytes')}, × 1.1, rounded up")
 
 
 def _friendly(value: float, *, down: bool = False) -> float:

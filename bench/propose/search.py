@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bench.device.library import resolve_shape
-from bench.propose.draft import Draft, InputDraft
+from bench.propose.draft import BATCH, Draft, InputDraft
 from bench.propose.trial import tensor_job
 from bench.results import Failure
 
@@ -72,7 +72,7 @@ def _dimension(draft: Draft, name: str, hints: Hints) -> Variable:
     tensor, axis = next(
         (one.spec, axis) for one in draft.inputs for axis, size in enumerate(one.spec.shape) if size == name
     )
-    if axis == 0 and not _LENGTH.fullmatch(name):
+    if BATCH.fullmatch(name) or (axis == 0 and not _LENGTH.fullmatch(name)):
         likely = (1, *SIGNAL)
     elif len(tensor.shape) >= 4 and axis > 0:
         likely = IMAGE
@@ -92,11 +92,12 @@ def _is_open(one: InputDraft) -> bool:
 
 def _values(one: InputDraft) -> Variable:
     name = one.spec.name
+    likely: tuple[int, ...] = HIGHEST if one.spec.shape else SCALARS
     if _RATE.fullmatch(name):
-        return Variable(name, None, RATES)
-    if _MASK.fullmatch(name):
-        return Variable(name, None, (1, 0))
-    return Variable(name, None, HIGHEST if one.spec.shape else SCALARS)
+        likely = RATES
+    elif _MASK.fullmatch(name):
+        likely = (1, 0)
+    return Variable(name, None, tuple(value for value in likely if value <= np.iinfo(one.spec.dtype).max))
 
 
 def applied(draft: Draft, variables: Sequence[Variable], values: Sequence[int]) -> Draft:
@@ -107,6 +108,7 @@ def applied(draft: Draft, variables: Sequence[Variable], values: Sequence[int]) 
             dims[variable.dimension] = value
             continue
         one = inputs[variable.name]
+        value = min(value, int(np.iinfo(one.spec.dtype).max))  # a number from a complaint may be too large
         exact = not one.spec.shape or bool(_MASK.fullmatch(variable.name))
         inputs[variable.name] = replace(one, low=value if exact else 0, high=value)
     return replace(draft, dims=dims, inputs=tuple(inputs.values()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.device.adapter import TensorSpec
+from bench.device.adapter import UNTOLD, TensorSpec
 
 _SUFFIXES = ("N", "n", "_n", "_out", "_next", "_new", "Out", "out", "_output", "1")
 _PAIRS = (
@@ -52,10 +52,10 @@ def _answers(name: str) -> Iterator[str]:
 def _fits(one: TensorSpec, other: TensorSpec) -> bool:
     return (
         one.dtype == other.dtype
-        and len(one.shape) == len(other.shape)
         and bool(one.shape)
+        and (other.shape == UNTOLD or len(one.shape) == len(other.shape))
         and all(
             isinstance(ours, str) or isinstance(theirs, str) or ours == theirs
-            for ours, theirs in zip(one.shape, other.shape, strict=True)
+            for ours, theirs in zip(one.shape, other.shape, strict=False)
         )
     )

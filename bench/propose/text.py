@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.artifacts.facts import sha256_of
 from bench.contract.check_artifacts import CONVERTERS, FRAMEWORKS
 from bench.device.adapter import STATES, TensorSpec
 from bench.propose.draft import Draft, InputDraft
@@ -16,6 +17,7 @@ from bench.propose.limits import Proposal, size_line
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./+-]*")
 _RESERVED = re.compile(r"true|false|yes|no|on|off|null|y|n|~", re.IGNORECASE)
+_MOST_NAME = 200
 _ORDER = ("single-stream", "offline", "cold-start")
 _SETTINGS = {
     "single-stream": "processes: 3",
@@ -39,6 +41,7 @@ class Page:
     backend: str
     proposal: Proposal
     remarks: tuple[str, ...]
+    name: str = "contract.yaml"
 
 
 def render(page: Page) -> str:
@@ -49,7 +52,8 @@ def render(page: Page) -> str:
 
 def _head(page: Page) -> Iterator[str]:
     yield f"# A contract for {_comment(page.draft.path.name)}, proposed by `benchpact init`. Read it, change it, then:"
-    yield "#   benchpact check contract.yaml && benchpact run contract.yaml"
+    name = _comment(shlex.quote(page.name))
+    yield f"#   benchpact check {name} && benchpact run {name}"
     for remark in page.remarks:
         yield f"# TO DO: {_comment(remark)}"
     yield "benchpact: 1"
@@ -59,7 +63,7 @@ def _model(page: Page) -> Iterator[str]:
     facts = page.draft.facts
     yield "# What the model is. All of it is compared with what the artifact says of itself."
     yield "model:"
-    yield f"  name: {_word(page.draft.path.stem)}"
+    yield f"  name: {_word(page.draft.path.stem[:_MOST_NAME].strip() or 'model')}"
     yield _said('  version: "1"', "TO DO: yours")
     if page.draft.kind in STATES:
         yield _said("  factory: my_model:build", "TO DO: `module:function` of yours; it runs only with --allow-code")
@@ -69,7 +73,9 @@ def _model(page: Page) -> Iterator[str]:
     if facts.producer_version and producer not in (*CONVERTERS, *FRAMEWORKS):
         yield f"  framework version: {_word(facts.producer_version)}"
     if facts.parameters is not None:
-        yield _said(f"  parameters: {facts.parameters}", "counted in the artifact")
+        count = facts.parameters
+        guess = f"TO DO: yours; the artifact stores so many weights, and tells only that it is {count}"
+        yield _said(f"  parameters: {count.likely}", "counted in the artifact" if count.exact else guess)
 
 
 def _artifacts(page: Page) -> Iterator[str]:
@@ -78,12 +84,12 @@ def _artifacts(page: Page) -> Iterator[str]:
     yield "artifacts:"
     yield f"  {page.draft.kind}:"
     yield f"    path: {_path(page.draft.path, page.folder)}"
-    yield f"    sha256: {_sha256(page.draft.path)}"
+    yield f"    sha256: {sha256_of(page.draft.path)}"
     if page.companions:
         yield "    files:"
     for companion in page.companions:
         yield f"      - path: {_path(companion, page.folder)}"
-        yield f"        sha256: {_sha256(companion)}"
+        yield f"        sha256: {sha256_of(companion)}"
 
 
 def _inputs(page: Page) -> Iterator[str]:
@@ -186,7 +192,7 @@ def _word(text: str) -> str:
     """As a plain word, or in double quotes where YAML would read it as something else."""
     if _PLAIN.fullmatch(text) and not _RESERVED.fullmatch(text):
         return text
-    return json.dumps(text, ensure_ascii=False)
+    return "".join(one if one.isprintable() else f"\\U{ord(one):08x}" for one in json.dumps(text, ensure_ascii=False))
 
 
 def _comment(text: str) -> str:
@@ -196,11 +202,3 @@ def _comment(text: str) -> str:
 
 def _path(path: Path, folder: Path) -> str:
     return _word(path.resolve().relative_to(folder.resolve()).as_posix())
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()

@@ -12,14 +12,14 @@ import numpy as np
 
 from bench import registry
 from bench.device import records
-from bench.device.adapter import Settings, TensorSpec
+from bench.device.adapter import UNTOLD, Settings, TensorSpec
 from bench.device.library import MAX_SAMPLES_BYTES, draw, resolve_shape
 from bench.device.records import Job, TensorJob
 from bench.device.safe_arrays import read_npz
 from bench.errors import BenchError
 from bench.launch.conversation import Conversation
 from bench.launch.local import run_worker
-from bench.propose.draft import Draft, InputDraft
+from bench.propose.draft import Draft, InputDraft, unnamed
 from bench.results import Block, Failure, ProcessRun
 
 DEADLINE_S = 60.0
@@ -186,8 +186,12 @@ def _spec_seen(spec: TensorSpec, draft: Draft, one: Heard, two: Heard | None) ->
     if spec.name in draft.state.values():
         fed = next(one.spec for one in draft.inputs if draft.state.get(one.spec.name) == spec.name)
         return TensorSpec(spec.name, spec.dtype, fed.shape)
-    if first is None or second is None or len(first) != len(spec.shape) or len(second) != len(spec.shape):
+    if first is None or second is None or len(first) != len(second):
         return spec
+    if spec.shape != UNTOLD and len(first) != len(spec.shape):
+        return spec
+    if spec.shape == UNTOLD:
+        return TensorSpec(spec.name, spec.dtype, _sizes_seen(spec.name, draft, first, second))
     known = set(draft.dims) | {draft.batch}
     sizes: list[int | str] = []
     for size, in_one, in_two in zip(spec.shape, first, second, strict=True):
@@ -198,3 +202,13 @@ def _spec_seen(spec: TensorSpec, draft: Draft, one: Heard, two: Heard | None) ->
         else:
             sizes.append(in_one if in_one == in_two and in_one > 0 else size)
     return TensorSpec(spec.name, spec.dtype, tuple(sizes))
+
+
+def _sizes_seen(name: str, draft: Draft, first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int | str, ...]:
+    """The shape that two answers had of which nothing else told."""
+    return tuple(
+        draft.batch
+        if draft.batch is not None and (in_one, in_two) == (1, 2)
+        else (in_one if in_one == in_two and in_one > 0 else unnamed(name, axis))
+        for axis, (in_one, in_two) in enumerate(zip(first, second, strict=True))
+    )

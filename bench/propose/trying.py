@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from textwrap import shorten
 
 from bench.errors import ContractError
 from bench.propose import trial
@@ -12,11 +13,13 @@ from bench.propose.search import MAX_TRIES, Hints, applied, mendable, search, va
 from bench.results import Failure
 
 FEW_TRIES = 8
+RANKS = (2, 4, 3, 1, 0)
+"""How many dimensions an input is given of which nothing tells it, the most usual first."""
 
 
 def guessed(draft: Draft, hints: Hints) -> Draft:
     """The most likely sizes and values, untried; an output's unnamed first dimension is taken for the batch."""
-    draft = with_batch(draft)
+    draft = with_batch(draft.ranked(RANKS[0]))
     variables = variables_of(draft, hints)
     draft = applied(draft, variables, [one.candidates[0] for one in variables])
     if draft.batch is None:
@@ -43,9 +46,15 @@ def tried(draft: Draft, backend: str, hints: Hints) -> tuple[Draft, str]:
                 return confirmed, ""
             continue
         first = first or found.failure
-        if not mendable(found.failure):
+        if not mendable(found.failure) and not (draft.untold and found.failure.error == "SamplesRejected"):
             break
     failure = first or Failure("AdapterError", "it does not answer two queries in a row")
+    if draft.untold and mendable(failure):
+        names = ", ".join(f"`{name}`" for name in draft.untold)
+        raise ContractError(
+            f"{draft.path}: does not tell how many dimensions {names} has, and none of {min(RANKS)} to {max(RANKS)} "
+            f"was accepted: give --samples ({backend} said of the first: {_short(failure)})"
+        )
     free = with_batch(draft).free
     if free and mendable(failure):
         raise ContractError(_needs(draft, free, tries, failure, backend))
@@ -54,6 +63,10 @@ def tried(draft: Draft, backend: str, hints: Hints) -> tuple[Draft, str]:
 
 def _variants(draft: Draft) -> Iterator[tuple[Draft, int]]:
     """With everything recognised; then without what may have been recognised wrongly. Each with its most tries."""
+    if draft.untold:
+        for rank in RANKS:
+            yield from ((one, FEW_TRIES) for one, _ in _variants(draft.ranked(rank)))
+        return
     yield with_batch(draft), MAX_TRIES
     if draft.state:
         yield with_batch(replace(draft, state={})), FEW_TRIES
@@ -71,8 +84,7 @@ def _needs(draft: Draft, free: tuple[str, ...], tries: int, failure: Failure, ba
 
 
 def _short(failure: Failure) -> str:
-    text = " ".join(failure.message.split())
-    return text if len(text) <= 300 else text[:297] + "..."
+    return shorten(failure.message, 300, placeholder=" ...")
 
 
 class _Attempt:

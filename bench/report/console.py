@@ -12,11 +12,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bench.report import evidence, histogram, overview, values
+from bench.report import disturbance, evidence, histogram, overview, sparkline, values
 from bench.report.overview import COLOURS, GAP
 from bench.report.rows import Row, TargetSummary, rows, sentence, summary
 from bench.report.text import clean, plural, shortened
-from bench.results import CaseResult, Outcome, StoredRun
+from bench.results import UNREACHED, CaseResult, Outcome, StoredRun
 
 MIN_WIDTH = 60
 SPREAD = "spread"
@@ -24,7 +24,8 @@ HEADS = ("", "requirement", "limit", "measured [interval]", SPREAD, "verdict")
 STYLED = ("", "verdict")
 NARROWEST = {"requirement": 14, "measured [interval]": 12, "limit": 8}
 """The columns that may be narrowed, in that order, and how far."""
-LEGEND = "spread: highest less lowest process, in percent of their median; [ ]: confidence interval"
+INTERVAL_LEGEND = "[ ]: the interval that the verdict comes from"
+SPREAD_LEGEND = "spread: highest less lowest process, in percent of their median"
 Timings = Callable[[CaseResult], Sequence[int] | None]
 """A case's raw latencies in ns, where the caller has them."""
 
@@ -64,7 +65,7 @@ def render(
         _reasons(console, own)
         for case in cases:
             _behind(console, case, cases, verbose, timings)
-    _foot(console, run, every, summaries, where, verbose)
+    _foot(console, run, every, summaries, where)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
@@ -76,6 +77,16 @@ def _head(console: Console, run: StoredRun) -> None:
     console.print(Text(" · ".join(clean(word) for word in words if word), "dim"))
     for notice in info.notices:
         _line(console, "! ", Text(clean(notice)), "yellow")
+
+
+def _legend(console: Console, every: Sequence[Row]) -> None:
+    """What the tables' signs mean: only those that are there."""
+    cells, wide = [_cells(row) for row in every], console.width
+    told = [INTERVAL_LEGEND] if any("[" in cell[HEADS.index("measured [interval]")] for cell in cells) else []
+    if any("%" in cell[HEADS.index(SPREAD)] for cell in cells) and SPREAD in _widths(cells, wide):
+        told.append(SPREAD_LEGEND)
+    for line in told:
+        console.print(Text(line, "dim"))
 
 
 def _table(own: Sequence[Row], every: Sequence[Row], width: int) -> Table:
@@ -123,7 +134,7 @@ def _cells(row: Row) -> tuple[str, str, str, str, str, str]:
         values.limit(verdict),
         values.measured(verdict.figure),
         values.spread(verdict.figure),
-        verdict.outcome.value,
+        values.outcome(verdict),
     )
 
 
@@ -144,22 +155,32 @@ def _behind(
     how = f"{clean(case.scenario)}: {evidence.how(case)}"
     others = evidence.ran_otherwise(case, cases, everything=verbose)
     _line(console, "  · ", Text(f"{how}\n{others}" if others else how, "dim"), "dim")
+    rules = evidence.preset(case) if verbose else ""
+    if rules:
+        _line(console, "    ", Text(rules, "dim"), "dim")
+    for plotted in filter(None, map(sparkline.memory, case.process_runs)):
+        _line(console, "    ", Text(f"memory {plotted}"), "dim")
+    tried = evidence.batches_tried(case) if verbose else ""
+    if tried:
+        _line(console, "    ", Text(f"batch sizes tried: {tried}", "dim"), "dim")
     for figure in case.figures if verbose else ():
         if len(figure.processes) > 1:
             each = f"{clean(figure.metric)} by process: {values.per_process(figure)}"
             _line(console, "    ", Text(each, "dim"), "dim")
+    beside = disturbance.undisturbed(case) if verbose else [disturbance.beside(case)]
+    for line in filter(None, beside):
+        _line(console, "    ", Text(line, "dim"), "dim")
     latencies = timings(case) if verbose and timings else None
     if latencies is not None and len(latencies):
         _line(console, "    ", Text(histogram.line(latencies, console.width - 34)), "dim")
-    for warning in evidence.warnings(case):
+    for warning in evidence.warnings(case, everything=verbose):
         text = "".join([warning.text, *(f"\n│ {shortened(line, 200)}" for line in warning.lines)])
         _line(console, "  ! ", Text(text), "yellow")
 
 
 def _foot(
-    console: Console, run: StoredRun, every: Sequence[Row], summaries: Sequence[TargetSummary], where: str | None,
-    verbose: bool,
-) -> None:  # fmt: skip
+    console: Console, run: StoredRun, every: Sequence[Row], summaries: Sequence[TargetSummary], where: str | None
+) -> None:
     console.print()
     if len(summaries) > 1:
         overview.show(console, every, summaries)
@@ -167,8 +188,7 @@ def _foot(
     if run.missing:
         missing = f"{plural(len(run.missing), 'case')} not measured: {', '.join(map(clean, run.missing))}"
         _line(console, "! ", Text(missing), "yellow")
-    if verbose:
-        console.print(Text(LEGEND, "dim"))
+    _legend(console, every)
     console.print(Text(_next(run, where), "dim"), soft_wrap=True)
 
 
@@ -177,9 +197,18 @@ def _next(run: StoredRun, where: str | None) -> str:
     place = f"results: {clean(where)}\n" if where else ""
     by_id = where is None or Path(where).parent == Path("results")  # else only the path finds it
     name = clean(run.info.run if by_id else where)
+    command = "sweep" if "sweep" in run.info.options else "run"
     if run.missing:
-        return f"{place}measure the rest: benchpact run {clean(run.info.contract_path)} --resume {name}"
+        return f"{place}measure the rest: benchpact {command} {clean(run.info.contract_path)} --resume {name}"
+    if _lost_a_host(run) and "smoke" not in run.info.options:
+        again = f"benchpact {command} {clean(run.info.contract_path)} --resume {name}"
+        return f"{place}measure what no host answered for, once it does: {again}"
     return f"{place}show it again: benchpact report {name}"
+
+
+def _lost_a_host(run: StoredRun) -> bool:
+    failures = [one.failure for case in run.cases for one in case.process_runs]
+    return any(failure is not None and failure.error in UNREACHED for failure in failures)
 
 
 def _line(console: Console, mark: str, text: Text, style: str) -> None:

@@ -14,12 +14,12 @@ def render(run: StoredRun) -> str:
     table = frame(run)
     for column in table.columns:
         if table[column].dtype.kind not in "if":
-            table[column] = [_cell(text) for text in table[column]]
+            table[column] = [cell(text) for text in table[column]]
     text: str = table.to_csv(index=False, lineterminator="\n")
     return text
 
 
-def _cell(text: object) -> str:
+def cell(text: object) -> str:
     """The text, cleaned; with a leading ``'`` where a spreadsheet would run it as a formula."""
     line = clean(text)
     return "'" + line if line.lstrip().startswith(_FORMULA) else line

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bench import units
+from bench.judge.serving import MEDIAN, TOLD_BY, lateness
 from bench.report.text import clean, plural, shortened
-from bench.results import CaseResult, Failure, Json, ProcessRun
+from bench.results import CaseResult, Crew, Failure, Json, ProcessRun, Serving
 
 STDERR_LINES = 3
 _FIRST = ("device", "precision", "threads", "artifact")
@@ -44,7 +46,9 @@ def _tells(case: CaseResult) -> bool:
 def _ran(case: CaseResult, everything: bool) -> str:
     process = next((one for one in case.process_runs if one.facts), None)
     versions = next((one.versions for one in case.process_runs if one.versions), {})
-    words = [f"{name} {version}" for name, version in versions.items()] or [case.backend]
+    where = {"on": case.settings.get("host"), "cores": case.settings.get("cores")}
+    words = [f"{name} {value}" for name, value in where.items() if value]
+    words += [f"{name} {version}" for name, version in versions.items()] or [case.backend]
     words += _facts(process.facts, everything) if process else [f"device {case.device} (asked for)"]
     if case.defaults:
         words.append("by default: " + ", ".join(case.defaults))
@@ -77,7 +81,7 @@ def _value(value: Json) -> str:
 
 def how(case: CaseResult) -> str:
     """How it was measured: processes, batch, timings, warm-up, audit, samples."""
-    done = [one for one in case.process_runs if one.failure is None]
+    done = [one for one in case.process_runs if one.is_whole]
     count = plural(len(case.process_runs), "process", "processes")
     words = [count if len(done) == len(case.process_runs) else f"{len(done)} of {count} finished"]
     batches = sorted({one.batch for one in done})
@@ -85,10 +89,23 @@ def how(case: CaseResult) -> str:
         words.append("batch " + ", ".join(map(str, batches)))
     timings = sum(one.timings_count for one in case.process_runs)
     if timings:
-        words.append(plural(timings, "timing"))
-    words += _arrivals(done)
-    words += [*_warm_ups(done), *_audits(done), *_samples(case.process_runs)]
+        calls = max(one.calls_per_timing for one in case.process_runs)
+        words.append(plural(timings, "timing") + (f", each the mean of {calls} queries" if calls > 1 else ""))
+    words += [*_arrivals(done), *_search(done)]
+    words += [*_warm_ups(done), *_audits(done), *_disturbed(done), *_samples(case.process_runs)]
     return " · ".join(words)
+
+
+def preset(case: CaseResult) -> str:
+    """The preset, and the rules that it stood for when this was measured; "" without one."""
+    name, rules = case.settings.get("preset"), case.settings.get("preset_rules")
+    return clean(f"preset {name}: {rules}") if name else ""
+
+
+def batches_tried(case: CaseResult) -> str:
+    """Each batch size that was tried to find the best, with its throughput; "" where none was."""
+    tried = next((one.batches_tried for one in case.process_runs if one.batches_tried), ())
+    return ", ".join(f"{size}: {units.show(rate, 'per_s')}" for size, rate in tried)
 
 
 def _arrivals(processes: Iterable[ProcessRun]) -> list[str]:
@@ -98,13 +115,62 @@ def _arrivals(processes: Iterable[ProcessRun]) -> list[str]:
         return []
     rate = units.show(served[0][1].rate_per_s, "per_s")
     longest = max((block.queue_max or 0 for one, _ in served for block in one.blocks), default=0)
-    words = [f"{served[0][1].arrivals} arrivals at {rate}", f"queue {longest} at most"]
-    late = [(one.late_p50_ns, one.late_p99_ns) for _, one in served if one.late_p50_ns is not None]
-    if late:
-        median, p99 = (units.show(max(one or 0 for one in kind), "ns") for kind in zip(*late, strict=True))
-        words.append(f"issued {median} late in the median, {p99} at p99")
+    words = _crew([one.crew for _, one in served])
+    words += [f"{_kind(served[0][1].arrivals)} at {rate}", f"queue {longest} at most"]
+    words.append(_late([one for _, one in served]))
     unanswered = sum(one.unanswered for _, one in served)
     return [*words, *([f"{unanswered} unanswered"] if unanswered else [])]
+
+
+def _late(served: Sequence[Serving]) -> str:
+    """``issued 5 µs late in the median, 18 µs at p90``: of the worst process each, as far as the queries tell."""
+    told = [lateness(one) for one in served]
+    worst = {
+        where: max(one[where] for one in told if where in one) for where in TOLD_BY if any(where in o for o in told)
+    }
+    if not worst:
+        most = max(one.found_free for one in served)
+        return f"{plural(most, 'query', 'queries')} found it free: too few to tell how late they were issued"
+    late = [f"{units.show(ns, 'ns')} {'late ' if where == MEDIAN else ''}{where}" for where, ns in worst.items()]
+    return "issued " + ", ".join(late)
+
+
+def _crew(crews: Sequence[Crew]) -> list[str]:
+    """Who answered: workers, sessions, cores, batches, what was lost."""
+    first = crews[0]
+    words = [_workers(first) if first.workers > 1 else "one thread issues and answers"]
+    issues, most = sum(one.issues or 0 for one in crews), max(one.batch_max for one in crews)
+    if most > 1:
+        mean = sum(one.answered or 0 for one in crews) / max(1, issues)
+        words.append(f"batches of {mean:.3g} in the mean, {most} at most")
+    lost = {"dropped": sum(one.dropped for one in crews), "timed out": sum(one.timed_out for one in crews)}
+    return words + [f"{count:,} {what}" for what, count in lost.items() if count]
+
+
+def _workers(crew: Crew) -> str:
+    """How many threads, on what, and where."""
+    if crew.workers == 1:
+        return "one thread"
+    where = "one session" if crew.sessions == 1 else plural(crew.sessions, "session")
+    pinned = f"pinned to cores {', '.join(map(str, crew.cores))}" if crew.cores else "not pinned"
+    return f"{crew.workers} workers on {where}, {pinned}"
+
+
+def _search(processes: Iterable[ProcessRun]) -> list[str]:
+    """The search for the highest rate: its trials, who answered them, how late they were issued."""
+    found = [one.searched for one in processes if one.searched is not None and one.searched.tried]
+    if not found:
+        return []
+    late = max((one.late_p50_ns or 0 for one in found), default=0)
+    told = f", issued {units.show(late, 'ns')} late in the median" if late else ""
+    return [f"{plural(sum(len(one.tried) for one in found), 'trial')} of rates by {_workers(found[0].crew)}{told}"]
+
+
+def _kind(arrivals: str) -> str:
+    """``poisson arrivals``, ``arrivals in bursts of 8``, ``arrivals of the trace``."""
+    if arrivals == "trace":
+        return "arrivals of the trace"
+    return f"arrivals in {arrivals}" if arrivals.startswith("bursts") else f"{arrivals} arrivals"
 
 
 def _warm_ups(processes: Iterable[ProcessRun]) -> list[str]:
@@ -122,6 +188,14 @@ def _audits(processes: Iterable[ProcessRun]) -> list[str]:
     return [f"closure audit {min(ratios):.3f}"] if ratios else []
 
 
+def _disturbed(processes: Sequence[ProcessRun]) -> list[str]:
+    """How many blocks were disturbed, and by what, the most frequent first."""
+    reasons = Counter(why for one in processes for block in one.disturbed for why in block.why)
+    marked, blocks = sum(len(one.disturbed) for one in processes), sum(len(one.blocks) for one in processes)
+    words = ", ".join(f"{clean(why)} {count}" for why, count in reasons.most_common())
+    return [f"{marked} of {plural(blocks, 'block')} disturbed ({words})"] if marked else []
+
+
 def _samples(processes: Iterable[ProcessRun]) -> list[str]:
     told = next((one for one in processes if one.samples_source), None)
     if told is None:
@@ -130,10 +204,17 @@ def _samples(processes: Iterable[ProcessRun]) -> list[str]:
     return [f"{plural(told.samples_count, 'sample')} {origin}"]
 
 
-def warnings(case: CaseResult) -> tuple[Warning, ...]:
-    """Everything a reader must know before trusting the figures, each once."""
-    found = [Warning(f"{case.scenario}: {_told(case.failure)}", _last(case.failure))] if case.failure else []
-    found += _process_failures(case)
+def warnings(case: CaseResult, *, everything: bool = False) -> tuple[Warning, ...]:
+    """Everything a reader must know before trusting the figures, each once.
+
+    A worker's last lines are told of what broke; of a refusal only if ``everything`` is asked for.
+    """
+    failures = [] if case.failure is None else [(case.scenario, case.failure)]
+    failures += _process_failures(case)
+    found = [
+        Warning(f"{where}: {_told(one)}", _last(one) if everything or not one.refused else ())
+        for where, one in failures
+    ]
     unsettled = [one for one in case.process_runs if one.warm_up is not None and not one.warm_up.settled]
     if unsettled:
         many = plural(len(unsettled), "process", "processes")
@@ -145,17 +226,18 @@ def warnings(case: CaseResult) -> tuple[Warning, ...]:
     return tuple(Warning(clean(one.text), one.lines) for one in found)
 
 
-def _process_failures(case: CaseResult) -> list[Warning]:
-    by_failure: dict[str, list[ProcessRun]] = {}
+def _process_failures(case: CaseResult) -> list[tuple[str, Failure]]:
+    """Where processes failed, and the last failure of each kind; without what is said of the whole case."""
+    by_failure: dict[str, list[tuple[int, Failure]]] = {}
     for one in case.process_runs:
         if one.failure is not None:
-            by_failure.setdefault(_told(one.failure), []).append(one)
+            by_failure.setdefault(_told(one.failure), []).append((one.index, one.failure))
     found = []
-    for told, processes in by_failure.items():
+    for told, failed in by_failure.items():
         if case.failure is None or told != _told(case.failure):
-            which = ", ".join(str(one.index + 1) for one in processes)
-            noun = "process" if len(processes) == 1 else "processes"
-            found.append(Warning(f"{case.scenario}, {noun} {which}: {told}", _last(processes[-1].failure)))
+            which = ", ".join(str(index + 1) for index, _ in failed)
+            noun = "process" if len(failed) == 1 else "processes"
+            found.append((f"{case.scenario}, {noun} {which}", failed[-1][1]))
     return found
 
 
@@ -165,6 +247,5 @@ def _told(failure: Failure) -> str:
     return clean(f"failed{where} ({failure.error}{ended}): {failure.message}")
 
 
-def _last(failure: Failure | None) -> tuple[str, ...]:
-    lines = [clean(line) for line in failure.stderr] if failure else []
-    return tuple(line for line in lines if line.strip())[-STDERR_LINES:]
+def _last(failure: Failure) -> tuple[str, ...]:
+    return tuple(line for line in map(clean, failure.stderr) if line.strip())[-STDERR_LINES:]

@@ -47,8 +47,13 @@ def _counted(latencies_ns: Sequence[int], count: int, low: int, high: int) -> tu
 
 
 def _chunks(latencies_ns: Sequence[int]) -> Iterator[Any]:
-    """The latencies as short arrays, in order."""
+    """The latencies as short arrays, in order; without queries that were never answered."""
     import numpy as np
 
+    from bench.device.records import NEVER_NS
+
     for first in range(0, len(latencies_ns), CHUNK):
-        yield np.asarray(latencies_ns[first : first + CHUNK])
+        chunk = np.asarray(latencies_ns[first : first + CHUNK])
+        answered = chunk[chunk < NEVER_NS]
+        if len(answered):
+            yield answered

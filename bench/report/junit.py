@@ -68,7 +68,7 @@ def _case(suite: Element, row: Row) -> None:
     found = f"{values.measured(verdict.figure)} against {values.limit(verdict)}"
     kind = _KIND.get(verdict.outcome)
     if kind is None:
-        SubElement(case, "system-out").text = _xml(found)
+        SubElement(case, "system-out").text = _xml(f"{found}\n{verdict.reason}" if verdict.caveat else found)
         return
     reason = verdict.reason or verdict.figure.why_not or verdict.outcome.value
     SubElement(case, kind, type=verdict.outcome.value, message=_xml(f"{verdict.outcome.value}: {reason}")).text = _xml(

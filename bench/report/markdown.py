@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bench.report import evidence, matrix, values
+from bench.report import disturbance, evidence, matrix, values
 from bench.report.rows import Row, TargetSummary, rows, sentence, summary
 from bench.report.text import clean
 from bench.results import CaseResult, Outcome, StoredRun
@@ -70,7 +70,7 @@ def _table(own: Sequence[Row]) -> str:
     for row in own:
         verdict, figure = row.verdict, row.verdict.figure
         found = (verdict.requirement, values.limit(verdict), values.measured(figure), values.spread(figure))
-        answer = f"{SYMBOLS[verdict.outcome]} {verdict.outcome.value}"
+        answer = f"{SYMBOLS[verdict.outcome]} {_safe(values.outcome(verdict))}"
         lines.append("| " + " | ".join([*map(_safe, found), answer]) + " |")
     return "\n".join(lines)
 
@@ -90,6 +90,8 @@ def _evidence(cases: Sequence[CaseResult]) -> str:
     for case in cases:
         others = _safe(evidence.ran_otherwise(case, cases))
         lines.append(f"- {_safe(case.scenario)}: {_safe(evidence.how(case))}" + (f"<br>{others}" if others else ""))
+        if other := disturbance.beside(case):
+            lines.append(f"- {_safe(other)}")
         for warning in evidence.warnings(case):
             last = "".join(f"<br>{_safe(line)}" for line in warning.lines)
             lines.append(f"- ⚠️ {_safe(warning.text)}{last}")

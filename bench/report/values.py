@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from statistics import median
+from typing import get_args
 
 from bench.metrics import BLOCKS, Unit
 from bench.report.text import shortened
@@ -15,26 +16,36 @@ NOTHING = "–"
 SYMBOLS = {Outcome.MET: "✓", Outcome.MISSED: "✗", Outcome.UNDECIDED: "?", Outcome.NOT_MEASURED: "–"}
 SIGNS = {"at most": "≤", "at least": "≥"}
 _DIRECTION = re.compile(r"^\s*(?:at most|at least|<=|>=|≤|≥)\s*")
-_UNITS: dict[str, Unit] = {"ns": "ns", "bytes": "bytes", "per_s": "per_s", "ratio": "ratio", "number": "number"}
+_UNITS: dict[str, Unit] = {unit: unit for unit in get_args(Unit)}
 
 
 def limit(verdict: Verdict) -> str:
-    """``≤ 5 ms``: the direction's sign and the limit as the user wrote it, so that nothing is rounded."""
+    """``≤ 5 ms``: the direction's sign and the limit as the user wrote it, so that nothing is rounded.
+
+    ``≤ 5 ms ± 2 %`` where either answer is right so near to it.
+    """
     sign = SIGNS.get(verdict.direction, "")
     text = shortened(_DIRECTION.sub("", verdict.limit_text), 24).strip()
     if not text and math.isfinite(verdict.limit):
         text = shown(verdict.limit, verdict.unit)
-    return f"{sign} {text}".strip() if text else NOTHING
+    zone = f" ± {shown(verdict.indifference, 'ratio')}" if verdict.indifference else ""
+    return f"{sign} {text}{zone}".strip() if text else NOTHING
 
 
 def measured(figure: Figure) -> str:
-    """``1.23 ms [1.21, 1.31]``, ``998 µs [980 µs, 1.02 ms]``, ``1.23 ms`` without an interval, or ``–``."""
+    """``1.23 ms [1.21, 1.31]``, ``998 µs [980 µs, 1.02 ms]``, ``1.23 ms`` without an interval, or ``–``.
+
+    ``1.23 ms [≤ 9.81 ms]`` where the interval goes down to 0, which no time and no rate is below anyhow: it says
+    nothing of how little it may be.
+    """
     if figure.value is None:
         return NOTHING
     value = shown(figure.value, figure.unit)
     if figure.low is None or figure.high is None:
         return value
     low, high = shown(figure.low, figure.unit), shown(figure.high, figure.unit)
+    if figure.low <= 0 < figure.value and figure.unit in ("ns", "per_s"):
+        return f"{value} [≤ {high}]"
     suffix = _suffix(value)
     if suffix and _suffix(low) == suffix == _suffix(high):
         low, high = low[: -len(suffix)].rstrip(), high[: -len(suffix)].rstrip()
@@ -64,6 +75,11 @@ def block_order(block: str) -> int:
 def name(verdict: Verdict) -> str:
     """The requirement's metric, harmless."""
     return shortened(verdict.metric, 60)
+
+
+def outcome(verdict: Verdict) -> str:
+    """``met``; ``met, throttled`` where it must not be read without that."""
+    return f"{verdict.outcome.value}, {shortened(verdict.caveat, 24)}" if verdict.caveat else verdict.outcome.value
 
 
 def _suffix(text: str) -> str:

@@ -15,6 +15,7 @@ from bench import typed_json
 from bench.errors import ResultFileError, RunNotFound
 from bench.results import LAYOUT, CaseResult, RunInfo, StoredRun
 from bench.store import timings_file
+from bench.store.regular_file import IRREGULAR, is_regular, open_to_read, refuse_links
 from bench.store.whole_file import TEMPORARY
 
 if TYPE_CHECKING:
@@ -39,11 +40,11 @@ def find(run: str | Path, results: Path) -> Path:
     """The folder of a run named as for ``open_run``; RunNotFound with what there is where there is none."""
     named = Path(run).parent if Path(run).name == "run.json" else Path(run)
     for path in (named,) if isinstance(run, Path) or os.sep in run else (results / run, named):
-        if (path / "run.json").is_file():
+        if os.path.lexists(path / "run.json"):  # whatever it is: reading it says what is wrong with it
             return path
     if isinstance(run, Path) or os.sep in run:
         raise RunNotFound(f"{run} is no run: there is no {named / 'run.json'}")
-    runs = sorted(path.parent.name for path in results.glob("*/run.json"))
+    runs = names(results)
     if not runs:
         raise RunNotFound(f"there is no run in {results}: name the folder with --results, or the run's own path")
     found = runs[-1:] if run == LATEST else [name for name in runs if run and name.startswith(run)]
@@ -51,6 +52,11 @@ def find(run: str | Path, results: Path) -> Path:
         return results / found[0]
     what = f"{len(found)} runs begin with `{run}`" if found else f"there is no run `{run}`"
     raise RunNotFound(f"{what} in {results}; the last ones: {', '.join((found or runs)[-5:])}")
+
+
+def names(results: Path) -> list[str]:
+    """The ids of the runs in ``results``, the oldest first."""
+    return sorted(path.parent.name for path in results.glob("*/run.json") if is_regular(path))
 
 
 def load_timings(path_of_run: Path, name: str) -> np.ndarray[Any, np.dtype[np.uint64]]:
@@ -69,9 +75,10 @@ def read_info(path: Path) -> RunInfo:
 def read_cases(path: Path, info: RunInfo) -> dict[str, CaseResult]:
     """Every case of the plan that has a file, by id, in order."""
     cases = {}
+    refuse_links(path / "cases")
     for name in info.cases:
         file = path / "cases" / f"{name}.json"
-        if not file.exists():
+        if not os.path.lexists(file):
             continue
         case = _read_json(file, CaseResult)
         if case.case != name:
@@ -95,7 +102,7 @@ def check_names(case: CaseResult) -> None:
 
 def _read_json(path: Path, kind: type[T]) -> T:
     try:
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             text = file.read(MAX_JSON_BYTES + 1)
     except OSError as error:
         raise ResultFileError(f"cannot read {path}: {error.strerror}") from error
@@ -132,6 +139,9 @@ def safe_name(name: str, where: str = "") -> str:
 def file_of(run: Path, name: str) -> Path:
     """The file of that name among the run's cases; ResultFileError for one that lies, or leads, elsewhere."""
     path = run / "cases" / safe_name(name, f"{run}: ")
-    if path.is_symlink() or not path.is_file():
+    refuse_links(path.parent)
+    if not os.path.lexists(path):
         raise ResultFileError(f"{path}: there is no such file; remove its case's .json to measure the case again")
+    if not is_regular(path):
+        raise ResultFileError(f"cannot open {path}: {IRREGULAR}")
     return path

@@ -8,6 +8,7 @@ import weakref
 from pathlib import Path
 
 from bench.errors import ResultFileError
+from bench.store.regular_file import open_to_write
 
 NAME = "lock"
 
@@ -20,10 +21,7 @@ class RunLock:
 
     def __init__(self, run: Path) -> None:
         path = run / NAME
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise ResultFileError(f"cannot open {path}: {error.strerror}") from error
+        descriptor = open_to_write(path)
         self._finalizer = weakref.finalize(self, os.close, descriptor)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Results on disk, and their layout; ``stored.py`` reads them back.
+"""Results on disk, and their layout; ``reading`` reads them back.
 
 ::
 
@@ -14,6 +14,8 @@ under a final name is whole. Nothing is ever unpickled, and no name read from a 
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import secrets
 import shutil
@@ -25,7 +27,7 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from bench import typed_json
-from bench.errors import ResultFileError
+from bench.errors import ResultFileError, ResultsRefused
 from bench.results import CaseResult, RunInfo
 from bench.store.reading import (
     MAX_JSON_BYTES,
@@ -38,6 +40,7 @@ from bench.store.reading import (
     read_info,
     safe_name,
 )
+from bench.store.regular_file import refuse_links
 from bench.store.run_lock import RunLock
 from bench.store.timings_file import TimingsWriter
 from bench.store.whole_file import TEMPORARY, sync_folder, write_whole
@@ -48,6 +51,8 @@ if TYPE_CHECKING:
 __all__ = ["RunStore", "TimingsWriter", "create", "find", "load_timings", "new_run_id", "open_run", "reopen"]
 
 MAX_OUTPUT_BYTES = 8 << 30
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Why a folder cannot be made that another time, or another day, could be."""
 
 
 def new_run_id(now: datetime | None = None) -> str:
@@ -59,7 +64,8 @@ def new_run_id(now: datetime | None = None) -> str:
 def create(results: Path, info: RunInfo) -> RunStore:
     """Begin a run: its folder in ``results`` (made where missing) and its ``run.json``.
 
-    Raises ResultFileError where a run of that id exists or the folder cannot be written.
+    Raises ResultsRefused where a run of that id exists or the folder is none that could hold it; ResultFileError where
+    only the machine has no room for it.
     """
     path = results / safe_name(info.run)
     try:
@@ -67,9 +73,13 @@ def create(results: Path, info: RunInfo) -> RunStore:
         path.mkdir()
         (path / "cases").mkdir()
     except FileExistsError as error:
-        raise ResultFileError(f"{error.filename} exists already: choose another folder with --results") from error
+        is_what = "exists already" if Path(error.filename).is_dir() else "is there, and is not a folder"
+        raise ResultsRefused(f"{error.filename} {is_what}: choose another folder with --results") from error
     except OSError as error:
-        raise ResultFileError(f"cannot make {error.filename}: {error.strerror}") from error
+        if error.errno in NO_ROOM:
+            raise ResultFileError(f"cannot make {error.filename}: {error.strerror}") from error
+        message = f"cannot make the folder {error.filename}: {error.strerror}: choose another with --results"
+        raise ResultsRefused(message) from error
     try:
         lock = RunLock(path)
         _write_json(path / "run.json", info, "no run was begun")
@@ -86,6 +96,7 @@ def reopen(results: Path, run: str) -> RunStore:
     Raises ResultFileError where there is none, it cannot be read, or another process holds it.
     """
     path = find(run, results)
+    refuse_links(path, path / "cases")
     store = RunStore(path, read_info(path), RunLock(path))
     store.clean()
     return store
@@ -152,7 +163,8 @@ class RunStore:
     def clean(self) -> None:
         """Remove what an interruption left behind: temporary files, and the files of unfinished cases."""
         folder = self.path / "cases"
-        unfinished = [case for case in self.info.cases if not (folder / f"{case}.json").exists()]
+        refuse_links(self.path, folder)
+        unfinished = [case for case in self.info.cases if not os.path.lexists(folder / f"{case}.json")]
         own = re.compile(rf"({'|'.join(map(re.escape, unfinished))})\.\d+\.(npy|outputs\.npz)")
         try:
             for path in [*self.path.iterdir(), *folder.iterdir()]:
@@ -162,7 +174,7 @@ class RunStore:
             raise ResultFileError(f"cannot clean {self.path}: {error.strerror}") from error
 
     def _what_is_safe(self) -> str:
-        return f"the cases finished before are safe; mend that and go on with --resume {self.info.run}"
+        return f"the cases finished before are safe; mend that and go on with --resume {self.path}"
 
 
 def _write_json(path: Path, record: CaseResult | RunInfo, safe: str) -> None:

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import ResultFileError
-from bench.store.whole_file import TEMPORARY, cannot_write, close_and_remove, sync_folder
+from bench.store.regular_file import open_to_read
+from bench.store.whole_file import cannot_write, close_and_remove, open_temporary, sync_folder
 
 if TYPE_CHECKING:
     import numpy as np
 
 HEADER_BYTES = 128
+MAX_BYTES = 8 << 30
+"""More than a thousand million timings: days of measuring."""
 
 
 class TimingsWriter:
@@ -20,11 +23,10 @@ class TimingsWriter:
 
     def __init__(self, path: Path, safe: str) -> None:
         self._path = path
-        self._temporary = path.with_name(path.name + TEMPORARY)
         self._safe = safe
         self._bytes = 0
         try:
-            self._file = self._temporary.open("wb", buffering=1 << 18)
+            self._temporary, self._file = open_temporary(path, buffering=1 << 18)
             self._file.write(_npy_header(0))
         except OSError as error:
             raise cannot_write(path, error, safe) from error
@@ -70,10 +72,14 @@ def load(path: Path) -> np.ndarray[Any, np.dtype[np.uint64]]:
     """A process run's latencies (ns) in order of issue, memory-mapped and read-only."""
     import numpy as np
 
-    try:
-        timings = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ResultFileError(f"{path}: the timings cannot be read: {error}") from error
-    if not isinstance(timings, np.ndarray) or timings.dtype != np.dtype("<u8") or timings.ndim != 1:
-        raise ResultFileError(f"{path}: these are no timings: one row of uint64 is needed")
-    return timings
+    with open_to_read(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_BYTES:
+            raise ResultFileError(f"{path}: it has {size} bytes; at most {MAX_BYTES} are read")
+        count, rest = divmod(size - HEADER_BYTES, 8)
+        if count < 0 or rest or file.read(HEADER_BYTES) != _npy_header(count):
+            raise ResultFileError(f"{path}: these are no timings: one whole row of uint64 is needed")
+        try:
+            return np.memmap(file, np.dtype("<u8"), "r", HEADER_BYTES, (count,))
+        except (OSError, ValueError) as error:
+            raise ResultFileError(f"{path}: the timings cannot be read: {error}") from error

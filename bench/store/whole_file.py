@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -11,6 +12,8 @@ from typing import IO
 from bench.errors import ResultFileError
 
 TEMPORARY = ".tmp"
+NAME_CHARACTERS = 200
+"""Of a final name, in its temporary one: names of files have an end at 255."""
 
 
 def write_whole(path: Path, write: Callable[[IO[bytes]], object], safe: str) -> None:
@@ -18,9 +21,8 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], object], safe: str) -> 
 
     Raises ResultFileError, ending with ``safe``, where that fails; nothing is left behind then.
     """
-    temporary = path.with_name(path.name + TEMPORARY)
     try:
-        file = temporary.open("wb")
+        temporary, file = open_temporary(path)
         try:
             write(file)
             file.flush()
@@ -33,6 +35,13 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], object], safe: str) -> 
         sync_folder(path.parent)
     except OSError as error:
         raise cannot_write(path, error, safe) from error
+
+
+def open_temporary(path: Path, buffering: int = -1) -> tuple[Path, IO[bytes]]:
+    """A new file beside ``path`` and its name, which nobody could foresee: nothing that is there is written to."""
+    temporary = path.with_name(f"{path.name[:NAME_CHARACTERS]}.{secrets.token_hex(4)}{TEMPORARY}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return temporary, os.fdopen(os.open(temporary, flags, 0o666), "wb", buffering)
 
 
 def close_and_remove(file: IO[bytes], path: Path) -> None:

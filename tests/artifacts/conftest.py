@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from torch import nn
 
 from bench.artifacts import KINDS
 
+DIGITS_TFLITE = Path(__file__).parents[2] / "configs" / "digits" / "digits.tflite"
+"""The demo's, which ``configs/digits/make_tflite.py`` wrote."""
 PARAMETERS = 36 + 4 + 4 + 4 + 40 * 36 + 10
 """Of ``Small``: convolution, scale and shift of the normalisation, one linear layer (used twice)."""
 
@@ -37,7 +40,7 @@ class Small(nn.Module):
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Kind of artifact -> a file of that kind; the OpenVINO IR has its ``.bin`` beside it."""
     folder = tmp_path_factory.mktemp("models")
-    ends = ("onnx", "pt", "pt2", "xml", "safetensors", "pth")
+    ends = ("onnx", "pt", "pt2", "xml", "safetensors", "pth", "tflite")
     files = dict(zip(KINDS, [folder / f"m.{end}" for end in ends], strict=True))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporters', about themselves
@@ -63,3 +66,4 @@ def _write(files: dict[str, Path]) -> None:
     openvino.save_model(openvino.convert_model(files["onnx"]), files["openvino"], compress_to_fp16=False)
     save_file(model.linear.state_dict(), files["safetensors"], metadata={"format": "pt"})
     torch.save(model.linear.state_dict(), files["state-dict"])
+    shutil.copy(DIGITS_TFLITE, files["tflite"])

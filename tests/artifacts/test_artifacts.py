@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.artifacts import KINDS, ArtifactError, ArtifactFacts, kind_of, read
+from bench.artifacts.parameters import Count
 from bench.device.adapter import TensorSpec
 
 PARAMETERS = 36 + 4 + 4 + 4 + 1440 + 10
@@ -42,7 +43,9 @@ def test_an_onnx_model_tells_what_goes_in_and_out_and_who_wrote_it(made: dict[st
     assert isinstance(image.shape[0], str)
     assert (logits.name, logits.dtype, logits.shape) == ("logits", "float32", (image.shape[0], 10))
     assert (label.name, label.dtype, label.shape) == ("label", "int64", (image.shape[0],))
-    assert FOLDED <= (facts.parameters or 0) <= PARAMETERS + 8
+    assert facts.parameters is not None
+    assert FOLDED <= facts.parameters.likely <= PARAMETERS + 8
+    assert PARAMETERS in facts.parameters
     assert (facts.producer, facts.producer_version) == ("pytorch", VERSION)
     assert facts.opset is not None
     assert facts.opset >= 17
@@ -52,12 +55,15 @@ def test_an_onnx_model_tells_what_goes_in_and_out_and_who_wrote_it(made: dict[st
 def test_a_torchscript_archive_tells_its_parameters_without_buffers(made: dict[str, Path]) -> None:
     for suffix in (".pt", ".traced.pt"):
         facts = read("torchscript", made["torchscript"].with_suffix(suffix))
-        assert (facts.parameters, facts.producer, facts.inputs, facts.outputs) == (PARAMETERS, "pytorch", None, None)
+        assert facts.parameters == Count.exactly(PARAMETERS)
+        assert (facts.producer, facts.inputs, facts.outputs) == ("pytorch", None, None)
 
 
 def test_a_frozen_torchscript_archive_tells_its_constants(made: dict[str, Path]) -> None:
     facts = read("torchscript", made["torchscript"].with_suffix(".frozen.pt"))
-    assert FOLDED <= (facts.parameters or 0) <= PARAMETERS + 8 + 4
+    assert facts.parameters is not None
+    assert FOLDED <= facts.parameters.likely <= PARAMETERS + 8 + 4
+    assert PARAMETERS in facts.parameters
 
 
 def test_an_exported_program_tells_its_parameters_shapes_and_version(made: dict[str, Path]) -> None:
@@ -67,7 +73,8 @@ def test_an_exported_program_tells_its_parameters_shapes_and_version(made: dict[
     assert str(image.shape[0]).startswith("s")
     assert logits.shape == (image.shape[0], 10)
     assert (label.dtype, label.shape) == ("int64", (image.shape[0],))
-    assert (facts.parameters, facts.producer, facts.producer_version) == (PARAMETERS, "pytorch", VERSION)
+    assert (facts.producer, facts.producer_version) == ("pytorch", VERSION)
+    assert facts.parameters == Count.exactly(PARAMETERS)
 
 
 def test_an_openvino_ir_tells_its_shapes_and_counts_its_weights_file(made: dict[str, Path]) -> None:
@@ -78,7 +85,9 @@ def test_an_openvino_ir_tells_its_shapes_and_counts_its_weights_file(made: dict[
         ("logits", "float32", (10,)),
         ("label", "int64", ()),
     ]
-    assert FOLDED <= (facts.parameters or 0) <= PARAMETERS + 8
+    assert facts.parameters is not None
+    assert FOLDED <= facts.parameters.likely <= PARAMETERS + 8
+    assert PARAMETERS in facts.parameters
     assert facts.producer == "openvino"
     weights = made["openvino"].with_suffix(".bin")
     assert facts.size_bytes == made["openvino"].stat().st_size + weights.stat().st_size
@@ -87,7 +96,19 @@ def test_an_openvino_ir_tells_its_shapes_and_counts_its_weights_file(made: dict[
 
 def test_a_state_file_tells_its_parameters(made: dict[str, Path]) -> None:
     facts = read("safetensors", made["safetensors"])
-    assert (facts.parameters, facts.producer, facts.inputs) == (1450, "pytorch", None)
+    assert facts.parameters == Count(1440, 1450, 1450)
+    assert (facts.producer, facts.inputs) == ("pytorch", None)
+
+
+def test_a_tflite_model_tells_its_shapes_and_counts_its_weights(made: dict[str, Path]) -> None:
+    facts = read("tflite", made["tflite"])
+    assert facts.inputs == (TensorSpec("image", "float32", ("image:0", 1, 8, 8)),)
+    assert facts.outputs == (TensorSpec("logits", "float32", ("logits:0", 10)),)
+    assert facts.parameters is not None
+    assert facts.parameters.likely == 9930
+    assert 9930 in facts.parameters
+    assert (facts.producer, facts.opset) == (None, None)
+    assert facts.size_bytes == made["tflite"].stat().st_size
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -152,7 +173,8 @@ def test_reading_any_artifact_imports_no_framework(made: dict[str, Path]) -> Non
     code = (
         "import sys; from pathlib import Path; from bench.artifacts import KINDS, read\n"
         "for kind, path in zip(KINDS, sys.argv[1:]): read(kind, Path(path))\n"
-        "print([name for name in ('torch', 'openvino', 'onnxruntime', 'safetensors') if name in sys.modules])"
+        "names = ('torch', 'openvino', 'onnxruntime', 'safetensors', 'ai_edge_litert', 'flatbuffers')\n"
+        "print([name for name in names if name in sys.modules])"
     )
     told = subprocess.run(
         [sys.executable, "-c", code, *map(str, made.values())], capture_output=True, text=True, check=True

@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from bench.artifacts import ArtifactError, read
+from bench.device.adapter import UNTOLD, TensorSpec
 
 
 def model(**parts: Any) -> onnx.ModelProto:
@@ -84,7 +85,9 @@ def test_weights_are_counted_wherever_they_stand_and_shapes_are_not(tmp_path: Pa
         numpy_helper.from_array(np.array(1e-5, np.float32), "epsilon"),
     ]
     made = model(nodes=[helper.make_node("Add", ["x", "w"], ["y"]), choice], initializer=more)
-    assert read("onnx", saved(tmp_path / "m.onnx", made)).parameters == 3 + 16 + 2 * (10 + 7)
+    counted = read("onnx", saved(tmp_path / "m.onnx", made)).parameters
+    assert counted is not None
+    assert counted.likely == 3 + 16 + 2 * (10 + 7)
 
 
 def external(location: str, **more: str) -> onnx.TensorProto:
@@ -99,7 +102,8 @@ def test_external_weights_are_counted_by_shape_and_size_and_not_read(tmp_path: P
     (tmp_path / "data" / "w.bin").write_bytes(bytes(4000))
     path = saved(tmp_path / "m.onnx", model(initializer=[external("data/w.bin")]))
     facts = read("onnx", path)
-    assert facts.parameters == 1000
+    assert facts.parameters is not None
+    assert facts.parameters.likely == 1000
     assert facts.size_bytes == path.stat().st_size + 4000
     assert read("onnx", path, (tmp_path / "data" / "w.bin",)) == facts
 
@@ -155,11 +159,11 @@ def test_an_output_that_is_no_tensor_is_named(tmp_path: Path) -> None:
     refused(saved(tmp_path / "m.onnx", model(outputs=[sequence])), r"output `many` is no tensor \(sequence\)")
 
 
-def test_an_output_whose_shape_is_not_told_leaves_the_outputs_open(tmp_path: Path) -> None:
+def test_an_output_whose_shape_is_not_told_keeps_its_name_and_dtype_and_so_do_the_others(tmp_path: Path) -> None:
     unknown = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
-    facts = read("onnx", saved(tmp_path / "m.onnx", model(outputs=[unknown])))
-    assert facts.outputs is None
-    assert facts.inputs is not None
+    known = helper.make_tensor_value_info("z", TensorProto.FLOAT16, [2])
+    facts = read("onnx", saved(tmp_path / "m.onnx", model(outputs=[unknown, known])))
+    assert facts.outputs == (TensorSpec("y", "float32", UNTOLD), TensorSpec("z", "float16", (2,)))
 
 
 def test_two_inputs_of_one_name_are_refused(tmp_path: Path) -> None:

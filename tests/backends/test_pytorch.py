@@ -89,7 +89,7 @@ def test_the_artifact_option_chooses_and_an_absent_one_is_refused(tmp_path: Path
     assert open_and_ask(example, extra={"artifact": "torch-export"})["artifact"] == "torch-export"
     with pytest.raises(ModelRejected, match=r"eager.*the contract has torchscript, torch-export"):
         open_and_ask(example, extra={"artifact": "eager"})
-    with pytest.raises(AdapterError, match="`artifact` is 'onnx': it takes auto, torchscript"):
+    with pytest.raises(AdapterError, match="option `artifact`: onnx is not one of auto, torchscript"):
         open_and_ask(example, extra={"artifact": "onnx"})
 
 

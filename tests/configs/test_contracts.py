@@ -27,7 +27,13 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def test_all_the_contracts_are_there() -> None:
-    assert [path.name for path in CONTRACTS] == ["demo.yaml", "digits-all.yaml", "streaming.yaml"]
+    assert [path.name for path in CONTRACTS] == [
+        "board.yaml",
+        "demo.yaml",
+        "digits-all.yaml",
+        "soak.yaml",
+        "streaming.yaml",
+    ]
 
 
 @each_contract
@@ -57,13 +63,15 @@ def test_the_demo_needs_only_the_cpu_extra_and_covers_the_daily_scenarios() -> N
     contract = load(CONFIGS / "demo.yaml")
     assert len(contract.targets) == 3
     assert {target.backend for target in contract.targets} == {"onnxruntime", "openvino"}
-    assert {case.scenario.scenario for case in plan(contract).cases} == {"single-stream", "offline", "cold-start"}
+    found = {case.scenario.scenario for case in plan(contract).cases}
+    assert found == {"single-stream", "server", "offline", "cold-start"}
 
 
 def test_the_larger_contract_has_every_backend_and_every_artifact_on_a_target() -> None:
     contract = load(CONFIGS / "digits-all.yaml")
-    assert {target.backend for target in contract.targets} == {"onnxruntime", "openvino", "pytorch"}
-    assert {artifact.kind for artifact in contract.artifacts} == {"onnx", "openvino", "torchscript", "torch-export"}
+    assert {target.backend for target in contract.targets} == {"onnxruntime", "openvino", "pytorch", "litert"}
+    kinds = {"onnx", "openvino", "torchscript", "torch-export", "tflite"}
+    assert {artifact.kind for artifact in contract.artifacts} == kinds
     assert len(contract.targets) >= 5
 
 

@@ -67,12 +67,24 @@ def torch_export_answer(folder: Path, images: Array) -> Array:
     return logits
 
 
+def litert_answer(folder: Path, images: Array) -> Array:
+    from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
+
+    interpreter = Interpreter(str(folder / "digits.tflite"), num_threads=1)
+    interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], list(images.shape))
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], images)
+    interpreter.invoke()
+    return np.array(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+
+
 ANSWERS = {
     "onnx": onnxruntime_answer,
     "onnx-in-openvino": openvino_answer("digits.onnx"),
     "openvino": openvino_answer("digits.xml"),
     "torchscript": torchscript_answer,
     "torch-export": torch_export_answer,
+    "tflite": litert_answer,
 }
 each_artifact = pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
 
@@ -83,6 +95,10 @@ def test_every_artifact_answers_as_the_trained_model_did(answer: Callable[[Path,
     logits = answer(DIGITS, IMAGES[:batch])
     np.testing.assert_allclose(logits, LOGITS[:batch], atol=1e-4)
     assert logits.dtype == np.float32
+
+
+def test_the_tflite_model_answers_as_onnx_runtime_does() -> None:
+    np.testing.assert_allclose(litert_answer(DIGITS, IMAGES), onnxruntime_answer(DIGITS, IMAGES), rtol=1e-5, atol=1e-5)
 
 
 def test_the_model_is_as_good_as_the_contract_asks() -> None:
@@ -104,7 +120,7 @@ def test_the_files_are_small_enough_to_live_in_the_repository() -> None:
 
 def test_no_file_holds_a_path_of_the_machine_it_was_made_on() -> None:
     for path in DIGITS.iterdir():
-        if path.suffix not in {".onnx", ".pt", ".pt2", ".xml", ".bin", ".npz"}:
+        if path.suffix not in {".onnx", ".pt", ".pt2", ".xml", ".bin", ".npz", ".tflite"}:
             continue
         members = [path.read_bytes()]
         if zipfile.is_zipfile(path):
@@ -115,13 +131,16 @@ def test_no_file_holds_a_path_of_the_machine_it_was_made_on() -> None:
 
 
 def test_training_again_gives_a_model_that_keeps_the_same_contract(tmp_path: Path) -> None:
-    command = [sys.executable, "configs/digits/train.py", "--out", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "parameters: 9930\n" in done.stdout
+    told = ""
+    for script in ("train.py", "make_tflite.py"):
+        command = [sys.executable, f"configs/digits/{script}", "--out", str(tmp_path)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        told += done.stdout
+    assert "parameters: 9930\n" in told
     logits = array(tmp_path / "reference.npz", "logits")
     assert (logits.argmax(axis=1) == array(tmp_path / "labels.npz", "labels")).mean() >= 0.97
     for name, answer in ANSWERS.items():
         np.testing.assert_allclose(answer(tmp_path, IMAGES), logits, atol=1e-4, err_msg=name)
     made = {path.name for path in tmp_path.iterdir()}
-    assert made == {path.name for path in DIGITS.iterdir() if path.is_file()} - {"train.py"}
+    assert made == {path.name for path in DIGITS.iterdir() if path.suffix != ".py" and path.is_file()}

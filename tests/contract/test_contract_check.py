@@ -15,6 +15,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from bench import registry
+from bench.__main__ import main
+from bench.contract import check_settings, check_values
 from bench.contract.check import Checked, check
 from bench.contract.check_backends import is_installed
 from bench.contract.load import load
@@ -53,14 +55,6 @@ targets:
 """
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for file in (CONFIGS / "digits").iterdir():
-        if file.suffix != ".py":
-            shutil.copy(file, tmp_path)
-    return tmp_path
-
-
 def checked(folder: Path, text: str = TEXT) -> Checked:
     return check(load(write(folder, text)))
 
@@ -71,6 +65,13 @@ def told(folder: Path, text: str = TEXT) -> list[str]:
     return [str(problem).removeprefix(file) for problem in checked(folder, text).problems]
 
 
+def noted(folder: Path, text: str = TEXT) -> list[str]:
+    """The notices of a contract without problems, as ``line:column: message``."""
+    found = checked(folder, text)
+    assert found.problems == ()
+    return [notice.removeprefix(f"{folder / 'contract.yaml'}:") for notice in found.notices]
+
+
 def save(folder: Path, name: str, arrays: Mapping[str, Any]) -> None:
     np.savez(folder / name, **arrays)
 
@@ -79,7 +80,8 @@ def test_a_contract_that_is_true_has_no_problems_and_nothing_to_note(folder: Pat
     assert checked(folder) == Checked()
 
 
-def test_the_project_s_own_contracts_are_true() -> None:
+def test_the_project_s_own_contracts_are_true(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_settings, "usable_cores", lambda: 2)
     for name in ("demo.yaml", "streaming.yaml"):
         found = check(load(CONFIGS / name))
         assert (found.problems, found.notices) == ((), ())
@@ -88,16 +90,15 @@ def test_the_project_s_own_contracts_are_true() -> None:
 def test_all_kinds_of_artifact_are_looked_at(folder: Path) -> None:
     more = "".join(f"  {kind}: {FILES[kind]}\n" for kind in ("torchscript", "torch-export"))
     more += f"  openvino: {{path: digits.xml, files: [{{path: digits.bin, sha256: {sha256(BINARY)}}}]}}\n"
-    found = checked(folder, changed("inputs:\n", f"{more}inputs:\n", TEXT))
-    assert found.problems == ()
-    assert [notice.split(":")[0] for notice in found.notices] == [
-        f"{FILES[kind]} has no sha256 in the contract" for kind in ("torchscript", "torch-export", "openvino")
-    ]
-    assert f"add `sha256: {sha256(folder / 'digits.pt2')}`" in found.notices[1]
+    found = noted(folder, changed("inputs:\n", f"{more}inputs:\n", TEXT))
+    files = {5: "digits.ts.pt", 6: "digits.pt2", 7: "digits.xml"}
+    for notice, (line, file) in zip(found, files.items(), strict=True):
+        assert notice.startswith(f"{line}:") and f": {file} has no sha256 in the contract: add `sha256: " in notice
+    assert f"add `sha256: {sha256(folder / 'digits.pt2')}`" in found[1]
 
 
 def test_every_problem_is_told_at_once(folder: Path) -> None:
-    text = changed("parameters: 9930", "parameters: 9000", TEXT)
+    text = changed("parameters: 9930", "parameters: 90", TEXT)
     text = changed("labels: labels.npz", "labels: label.npz", text)
     text = changed("graph optimization: all", "graph optimisation: all", text)
     found = told(folder, text)
@@ -114,7 +115,7 @@ def test_every_problem_is_told_at_once(folder: Path) -> None:
         ("path: digits.onnx", "path: model/digits.onnx", "there is no such file and no folder `model`"),
         ("labels: labels.npz", "labels: label.npz", "12:11: `label.npz`: there is no such file: did you mean"),
         ("samples: validation.npz", "samples: labels.npz", "11:12: the samples have no array `image`: known are"),
-        ("parameters: 9930", "parameters: 9931", "the onnx artifact has 9930 parameters, the contract says 9931"),
+        ("parameters: 9930", "parameters: 19860", "the onnx artifact is of a model with 4936 to"),
         ("image: {dtype: float32", "image: {dtype: float64", "6:3: input `image` is float32 in the onnx artifact"),
         ("[batch, 1, 8, 8]", "[batch, 3, 8, 8]", "dimension 1 of input `image` is 3 here, and fixed at 1 in the onnx"),
         ("[batch, 1, 8, 8]", "[batch, 64]", "input `image` has 2 dimensions here, 4 in the onnx artifact"),
@@ -146,6 +147,42 @@ def test_a_second_file_is_held_to_its_own_hash_in_its_own_place(folder: Path) ->
     assert problem.startswith("5:47: `digits.bin` is not the file that was handed over")
 
 
+def with_openvino(files: str) -> str:
+    line = f"  openvino: {{path: digits.xml, sha256: {sha256(CONFIGS / 'digits' / 'digits.xml')}{files}}}\n"
+    return changed("inputs:\n", f"{line}inputs:\n", TEXT)
+
+
+def test_weights_beside_an_artifact_with_a_hash_must_have_one_too(folder: Path) -> None:
+    (problem,) = told(folder, with_openvino(""))
+    line = f"{{path: digits.bin, sha256: {sha256(BINARY)}}}"
+    assert problem.startswith("5:20: digits.bin belongs to digits.xml and has no sha256 in the contract")
+    assert problem.endswith(f"add `files: [{line}]` beside its sha256")
+    (problem,) = told(folder, with_openvino(", files: [digits.bin]"))
+    assert problem.endswith(f"`digits.bin` has no sha256, but digits.xml, which it belongs to, has one: write `{line}`")
+    assert told(folder, with_openvino(f", files: [{line}]")) == []
+
+
+def test_other_weights_listed_are_not_those_that_are_loaded(folder: Path) -> None:
+    shutil.copy(folder / "digits.bin", folder / "other.bin")
+    (problem,) = told(folder, with_openvino(f", files: [{{path: other.bin, sha256: {sha256(BINARY)}}}]"))
+    assert problem.endswith(f"add {{path: digits.bin, sha256: {sha256(BINARY)}}} to its `files`")
+
+
+@pytest.mark.parametrize("name", ["digits.onnx", "digits.bin"])
+def test_a_huge_file_is_refused_by_its_size_before_it_is_read(folder: Path, name: str) -> None:
+    with (folder / name).open("r+b") as file:
+        file.truncate(1 << 40)  # a hole: it takes no space, and hours to read
+    (problem,) = told(folder, with_openvino(f", files: [{{path: digits.bin, sha256: {sha256(BINARY)}}}]"))
+    assert f"`{name}` has 1 TiB; at most 64 GiB are read of one file" in problem
+
+
+def test_a_large_file_that_is_no_artifact_is_refused_by_what_it_says(folder: Path) -> None:
+    with (folder / "digits.xml").open("r+b") as file:
+        file.truncate(60 << 30)
+    (problem,) = told(folder, with_openvino(f", files: [{{path: digits.bin, sha256: {sha256(BINARY)}}}]"))
+    assert problem.startswith("5:20: digits.xml: an IR of more than")
+
+
 @pytest.mark.parametrize("kind", sorted(FILES))
 @pytest.mark.parametrize("keep", [0, 100, 0.5])
 def test_a_truncated_artifact_is_one_clear_problem(folder: Path, kind: str, keep: float) -> None:
@@ -175,11 +212,9 @@ def test_a_dimension_that_the_artifact_leaves_free_takes_any_name_or_size(folder
 
 
 def test_another_framework_version_is_noted_not_refused(folder: Path) -> None:
-    found = checked(folder, changed("version: 2.13.0", "version: 2.12.1", TEXT))
-    assert found.problems == ()
-    assert found.notices == ("the onnx artifact was made by pytorch 2.13.0+cpu, the contract says 2.12.1",)
-    other = checked(folder, changed("framework: pytorch", "framework: tensorflow", TEXT))
-    assert other.notices == ("the onnx artifact was made by pytorch 2.13.0+cpu, the contract says tensorflow",)
+    made = "the onnx artifact was made by pytorch 2.13.0+cpu, the contract says"
+    assert noted(folder, changed("version: 2.13.0", "version: 2.12.1", TEXT)) == [f"2:78: {made} 2.12.1"]
+    assert noted(folder, changed("framework: pytorch", "framework: tensorflow", TEXT)) == [f"2:50: {made} tensorflow"]
 
 
 def test_a_count_that_one_artifact_has_exactly_may_differ_a_little_in_another(folder: Path) -> None:
@@ -192,14 +227,13 @@ def test_a_count_that_one_artifact_has_exactly_may_differ_a_little_in_another(fo
     onnx.save(model, folder / "more.onnx")
     text = changed("inputs:\n", "  torch-export: digits.pt2\ninputs:\n", TEXT)
     text = text.replace(text[text.index("  onnx:") : text.index("  torch-export")], "  onnx: more.onnx\n")
-    found = checked(folder, text)
-    assert found.problems == ()
-    assert "the onnx artifact has 9935 parameters, the contract says 9930: exporters fold some away" in found.notices
+    found = "the onnx artifact stores 9935 weights, the contract says 9930 parameters: exporters"
+    assert found in "\n".join(noted(folder, text))
 
 
 def test_a_number_of_parameters_that_is_not_said_is_noted(folder: Path) -> None:
-    found = checked(folder, changed(", parameters: 9930", "", TEXT))
-    assert found.notices == ("the contract does not say its number of parameters; the onnx artifact has 9930",)
+    found = "2:8: the contract does not say its number of parameters; the onnx artifact stores 9930 weights"
+    assert noted(folder, changed(", parameters: 9930", "", TEXT)) == [found]
 
 
 ROWS = 360
@@ -211,6 +245,7 @@ SAMPLES = np.zeros((ROWS, 1, 8, 8), np.float32)
     [
         ("validation.npz", {"image": SAMPLES.astype(np.float64)}, "samples of `image` are float64, not float32"),
         ("validation.npz", {"image": SAMPLES[:, 0]}, "samples of `image` have shape (360, 8, 8), which is not"),
+        ("validation.npz", {"image": SAMPLES[:, 0]}, "write them as [n, 1, 8, 8], the first axis counts samples"),
         ("validation.npz", {"image": SAMPLES[:0]}, "there is no sample"),
         ("validation.npz", {"picture": SAMPLES}, "the samples have no array `image`"),
         ("validation.npz", {"image": SAMPLES[:10]}, "there are 360 labels and 10 samples: write one label a sample"),
@@ -231,17 +266,105 @@ def test_arrays_that_do_not_fit_are_told(folder: Path, name: str, arrays: dict[s
     assert message in "\n".join(told(folder))
 
 
+def test_samples_of_a_fixed_batch_are_a_multiple_of_it(folder: Path) -> None:
+    fixed = changed("batch: batch\n", "", TEXT).replace("[batch,", "[7,")
+    (problem,) = told(folder, fixed)
+    assert problem.endswith(
+        "samples of `image` have shape (360, 1, 8, 8), which is not samples of (7, 1, 8, 8): "
+        "the batch size is fixed at 7, so write them as [n, 1, 8, 8] with n a multiple of 7, or as [n, 7, 1, 8, 8]"
+    )
+    assert told(folder, fixed.replace("[7,", "[8,")) == []
+
+
 def test_arrays_that_fit_in_another_way_are_fine(folder: Path) -> None:
     np.save(folder / "labels.npy", np.zeros(ROWS, np.int32))
     save(folder, "reference.npz", {"anything": np.zeros((ROWS, 10), np.float64)})
-    found = checked(folder, changed("labels.npz", "labels.npy", TEXT))
-    assert (found.problems, found.notices) == ((), ())
+    found = noted(folder, changed("labels.npz", "labels.npy", TEXT))
+    assert found == ["13:16: the predictions' array `anything` is taken for the output `logits`"]
+    save(folder, "labels.npz", {"y": np.zeros(ROWS, np.int32)})
+    assert "12:11: the labels' array `y` is taken for `labels`: it is the only one" in noted(folder)
+
+
+def test_an_output_without_predictions_is_named_as_not_compared(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import onnx
+
+    model = onnx.load(folder / "digits.onnx")
+    model.graph.node.append(onnx.helper.make_node("Identity", ["logits"], ["z"]))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("z", onnx.TensorProto.FLOAT, ["batch", 10]))
+    onnx.save(model, folder / "two.onnx")
+    text = changed("batch: batch\n", "  z: {dtype: float32, shape: [batch, 10]}\nbatch: batch\n", TEXT)
+    text = text.replace(text[text.index("  onnx:") : text.index("inputs:")], "  onnx: two.onnx\n")
+    told = "14:16: agreement is not about `z`: the predictions have no array of that name"
+    assert told in noted(folder, text)
+    save(folder, "reference.npz", {"anything": np.zeros((ROWS, 10))})
+    assert told in noted(folder, text)
+    save(folder, "reference.npz", {"logits": np.zeros((ROWS, 10)), "z": np.zeros((ROWS, 10))})
+    assert "agreement" not in "\n".join(noted(folder, text))
+    save(folder, "reference.npz", {"logits": np.zeros((ROWS, 10))})
+    folder.joinpath("contract.yaml").write_text(text)
+    assert main(["run", str(folder / "contract.yaml"), "--only", "agreement", "--results", str(folder / "r")]) == 1
+    assert "agreement is not about `z`: the predictions" in " ".join(capsys.readouterr().out.split())
+
+
+LABELS = np.arange(ROWS) % 10
+BEYOND = np.where(np.arange(ROWS) == ROWS - 1, 12, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("metric", "labels", "message"),
+    [
+        ("top-1: 97 %", BEYOND, "a label is 12, but the output has 10 classes, counted from 0"),
+        ("top-1: 97 %", LABELS - 1, "a label is -1: classes count from 0"),
+        ("top-1: 97 %", LABELS + 0.5, "the labels are not whole numbers: they name no classes"),
+        ("top-1: 97 %", np.where(LABELS == 9, np.nan, LABELS), "the array of labels holds 36 NaN"),
+        ("f1: 97 %", np.ones((ROWS, 10)), "labels of shape [360, 10] are not one-hot"),
+        ("auc: 97 %", np.zeros(ROWS, int), "all labels are one class: auc compares classes"),
+        ("mae: 1", LABELS, "the output is [360, 10], the labels are [360]: one value for each is needed"),
+        ("r2: 0.9", np.ones((ROWS, 10)), "the labels do not vary: r2 has no meaning"),
+    ],
+)
+def test_an_accuracy_that_labels_do_not_allow_is_told_by_the_judge_s_own_rule(
+    folder: Path, metric: str, labels: Any, message: str
+) -> None:
+    save(folder, "labels.npz", {"labels": labels})
+    (problem,) = told(folder, changed("top-1: 97 %", metric, TEXT))
+    name = metric.split(":")[0]
+    start = f"16:{16 + len(name)}: `{name}` cannot be computed of output `logits` and these labels: "
+    assert problem.startswith(start + message)
+
+
+@pytest.mark.parametrize("value", [12, -1, 0.5, np.nan])
+def test_of_very_many_samples_those_are_tried_that_a_rule_stumbles_over(
+    folder: Path, value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check_values, "MOST_VALUES", 100)
+    save(folder, "labels.npz", {"labels": np.where(np.arange(ROWS) == 200, value, LABELS)})
+    (problem,) = told(folder)
+    assert "samples that were tried)" in problem
+
+
+def test_top_k_of_all_classes_is_always_right(folder: Path) -> None:
+    (problem,) = told(folder, changed("top-1: 97 %", "top-10: 97 %", TEXT))
+    assert "`top-10` of 10 classes is always right" in problem
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_predictions_that_nothing_agrees_with_are_a_problem(folder: Path, value: float) -> None:
+    with np.load(folder / "reference.npz") as file:
+        reference = file["logits"].copy()
+    reference[-1] = value
+    save(folder, "reference.npz", {"logits": reference})
+    assert told(folder) == [
+        "13:16: the predictions of `logits` cannot be compared with: 10 of 3,600 values are NaN or infinite: "
+        "write what the model gave"
+    ]
 
 
 def test_an_array_that_no_input_takes_is_noted(folder: Path) -> None:
     save(folder, "validation.npz", {"image": SAMPLES, "more": np.zeros(3)})
-    found = checked(folder)
-    assert (found.problems, found.notices) == ((), ("the samples' array `more` is not used: it is no input",))
+    assert noted(folder) == ["11:12: the samples' array `more` is not used: it is no input"]
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"not a zip", b"\x80\x04."])
@@ -254,9 +377,8 @@ def test_a_file_that_is_no_npz_is_one_clear_problem(folder: Path, name: str, dat
 
 def test_without_samples_accuracy_is_noted_as_not_measured(folder: Path) -> None:
     start, end = TEXT.index("validation:\n"), TEXT.index("limits:\n")
-    found = checked(folder, TEXT[:start] + TEXT[end:])
-    assert found.problems == ()
-    assert "`accuracy top-1` will not be measured: `validation` has no `samples`" in found.notices
+    found = "`accuracy top-1` will not be measured: `validation` has no `samples`"
+    assert found in "\n".join(noted(folder, TEXT[:start] + TEXT[end:]))
 
 
 def test_a_target_without_an_artifact_it_takes_is_a_problem(folder: Path) -> None:
@@ -265,13 +387,18 @@ def test_a_target_without_an_artifact_it_takes_is_a_problem(folder: Path) -> Non
     assert "target `ort-1`: onnxruntime takes `onnx`; the contract's artifacts are `torch-export`" in "\n".join(found)
 
 
+def test_what_a_backend_takes_names_also_what_needs_a_factory(folder: Path) -> None:
+    (problem,) = told(folder, TEXT + "  torch: pytorch\n")
+    taken = "`torchscript` or `torch-export`, and `safetensors` or `state-dict` with a `factory` under `model`"
+    assert f"target `torch`: pytorch takes {taken}; the contract's artifacts are `onnx`" in problem
+
+
 def test_a_state_that_no_function_builds_a_module_for_is_noted_as_not_used(folder: Path) -> None:
     save_file({"weight": np.ones(9930, np.float32)}, folder / "m.safetensors")
     text = TEXT.replace("artifacts:\n", "artifacts:\n  torchscript: digits.ts.pt\n  safetensors: m.safetensors\n")
-    found = checked(folder, text + "  torch: pytorch\n")
-    assert found.problems == ()
+    found = "\n".join(noted(folder, text + "  torch: pytorch\n"))
     told = "the `safetensors` artifact is not used: name the function that builds its module as `factory` under `model`"
-    assert told in found.notices
+    assert told in found
 
 
 def test_the_backend_that_measures_nothing_needs_no_artifact(folder: Path) -> None:
@@ -314,10 +441,89 @@ def test_only_the_targets_that_are_asked_for_are_looked_at(folder: Path) -> None
 
 
 def test_code_of_the_user_is_noted_and_never_run(folder: Path) -> None:
-    write(folder, "raise SystemExit('this must not run')\n", "my_metrics.py")
-    found = checked(folder, changed("top-1: 97 %", "my_metrics:score: at most 1", TEXT))
-    assert found.problems == ()
-    assert found.notices == ("`my_metrics:score` is code that comes with the contract: it runs only with --allow-code",)
+    write(folder, "raise SystemExit('this must not run')\ndef score(outputs, labels): ...\n", "my_metrics.py")
+    found = noted(folder, changed("top-1: 97 %", "my_metrics:score: at most 1", TEXT))
+    assert found == ["16:32: `my_metrics:score` is code that comes with the contract: it runs only with --allow-code"]
+
+
+OWN = """\
+raise SystemExit('this must not run')
+def score(outputs, labels): ...
+async def later(outputs, labels): ...
+class Scorer:
+    def inner(self): ...
+first, (second, *rest) = score, (score, score)
+annotated: object = score
+import scipy.stats
+from elsewhere import a as renamed
+try:
+    from fast import quick
+except ImportError:
+    def quick(outputs, labels): ...
+def nested():
+    def hidden(): ...
+    local = 1
+    global made
+    def made(): ...
+"""
+THERE = ("score", "later", "Scorer", "first", "second", "rest", "annotated", "scipy", "renamed", "quick", "made")
+
+
+def with_metric(entry: str) -> str:
+    return changed("top-1: 97 %", f'"{entry}": at most 1', TEXT)
+
+
+@pytest.mark.parametrize("name", THERE)
+def test_whatever_a_module_defines_at_its_top_is_there(folder: Path, name: str) -> None:
+    write(folder, OWN, "own.py")
+    write(folder, OWN, "pack/__init__.py")
+    write(folder, OWN, "pack/deep.py")
+    for module in ("own", "pack", "pack.deep"):
+        (note,) = noted(folder, with_metric(f"{module}:{name}"))
+        assert "runs only with --allow-code" in note
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("own:scor", "own.py has no function `scor`: did you mean `score`?"),
+        ("own:inner", "own.py has no function `inner`"),
+        ("own:hidden", "own.py has no function `hidden`"),
+        ("own:local", "own.py has no function `local`"),
+        ("own:stats", "own.py has no function `stats`"),
+        ("pack.deep:scor", "pack/deep.py has no function `scor`: did you mean `score`?"),
+        ("pack.deap:score", "there is no module `pack.deap`: write pack/deap.py"),
+        ("broken:score", "broken.py:2 is not Python: "),
+        ("nul:score", "nul.py"),
+        ("deep:score", "deep.py"),
+        ("empty:score", "empty.py has no function `score`: it defines nothing"),
+    ],
+)
+def test_a_function_that_is_not_there_is_told_without_running_anything(folder: Path, entry: str, message: str) -> None:
+    write(folder, OWN, "own.py")
+    write(folder, "", "pack/__init__.py")
+    write(folder, OWN, "pack/deep.py")
+    write(folder, "x = 1\ndef score(:\n", "broken.py")
+    write(folder, b"x = 1\0", "nul.py")
+    write(folder, "x = " + "-" * 500_000 + "1\n", "deep.py")
+    write(folder, "", "empty.py")
+    (problem,) = told(folder, with_metric(entry))
+    assert problem.startswith(f"16:{16 + len(entry) + 2}: `{entry}`: {message}")
+
+
+@pytest.mark.parametrize(
+    "source", ["from elsewhere import *", "globals()['score'] = 1", "def __getattr__(name): ...", "#" * (1 << 21)]
+)
+def test_a_module_whose_names_nobody_can_tell_is_believed(folder: Path, source: str) -> None:
+    write(folder, source, "own.py")
+    assert noted(folder, with_metric("own:score"))
+
+
+def test_the_function_that_builds_the_model_is_looked_for_as_well(folder: Path) -> None:
+    write(folder, OWN, "own.py")
+    text = changed("parameters: 9930", "parameters: 9930, factory: own:biuld", TEXT)
+    (problem,) = told(folder, text)
+    assert "`own:biuld`: own.py has no function `biuld`" in problem
 
 
 def test_a_check_imports_no_framework(folder: Path) -> None:

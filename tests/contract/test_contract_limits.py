@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.contract.limits import STREAMS
 from bench.contract.model import ScenarioSettings
+from bench.contract.scenario_words import STREAMS
 from tests.contract.contracts import WHOLE, changed, loaded, problem, problems, requirement, scenario
 
 
@@ -98,6 +98,8 @@ def test_any_percentile_with_two_digits_before_the_point_is_a_metric(tmp_path: P
         ("median", "latency p50"),
         ("mean latency", "latency mean"),
         ("latnecy mean", "latency mean"),
+        ("latncy p90", "latency p90"),
+        ("Latencies p99.9", "latency p99.9"),
         ("Peak Memory", "peak memory"),
         ("peak_memory", "peak memory"),
         ("rss", "peak memory"),
@@ -161,10 +163,17 @@ def test_a_name_that_is_no_metric_names_the_one_that_was_meant(tmp_path: Path, n
         ("  offline: {batch: 64, throughput: 1200/s}", "  offline: {batch: 64}", "`offline` asks for nothing: write"),
         ("  offline: {batch: 64, throughput: 1200/s}", "  offline: 1200/s", "`offline` is one value: write limits"),
         ("  offline: {batch: 64, throughput: 1200/s}", "  offline:", "`offline` has no value: write limits like"),
+        ("latency p50: 1 ms", "latency p50: 0 ms", "`latency p50`: `0 ms` is a limit that nothing keeps: write more"),
+        ("artifact size: 1 MiB", "artifact size: 0 B", "`artifact size`: `0 B` is a limit that nothing keeps: write"),
     ],
 )  # fmt: skip
 def test_a_limit_that_is_wrong_says_what_would_be_right(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert message in "\n".join(problems(tmp_path, changed(old, new)))
+
+
+def test_a_block_whose_only_line_is_wrong_is_one_problem(tmp_path: Path) -> None:
+    told = problem(tmp_path, changed("{batch: 64, throughput: 1200/s}", "{batch: 64, thruput: 1200/s}"))
+    assert "`thruput` is no metric of `offline`: did you mean `throughput`?" in told
 
 
 def test_a_common_limit_that_is_wrong_is_told_once_for_all_targets(tmp_path: Path) -> None:
@@ -210,3 +219,154 @@ def test_a_scenario_runs_where_common_and_own_limits_have_its_block(tmp_path: Pa
     own, common = loaded(tmp_path, text).targets
     assert [one.scenario for one in own.limits.scenarios] == ["single-stream", "offline", "cold-start"]
     assert [one.scenario for one in common.limits.scenarios] == ["single-stream", "offline"]
+
+
+@pytest.mark.parametrize(("written", "least", "most"), [("adaptive", 1, 40), ("8..24", 8, 24), ("12..12", 12, 12)])
+def test_a_range_of_processes_goes_on_until_they_agree(tmp_path: Path, written: str, least: int, most: int) -> None:
+    single = scenario(loaded(tmp_path, changed("processes: 3", f"processes: {written}")).targets[1], "single-stream")
+    assert single.adaptive
+    assert (single.least_processes, single.processes, single.error_rate) == (least, most, 0.01)
+    fixed = scenario(loaded(tmp_path).targets[1], "single-stream")
+    assert (fixed.adaptive, fixed.processes, fixed.expected_processes) == (False, 3, 3)
+
+
+def test_the_time_that_is_planned_for_is_that_of_processes_that_agree(tmp_path: Path) -> None:
+    for words, expected in (("adaptive", 8), ("adaptive, error rate: 5 %", 6), ("20..30", 20), ("1..8", 8)):
+        text = changed("processes: 3", f"processes: {words}")
+        assert scenario(loaded(tmp_path, text).targets[1], "single-stream").expected_processes == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("24..8", "`24..8`: both ends are from 1 to 1000, the lower one first"),
+        ("0..8", "`0..8`: both ends are from 1 to 1000, the lower one first"),
+        ("8..1001", "`8..1001`: both ends are from 1 to 1000, the lower one first"),
+        ("auto", "`auto` is not a number of processes, like `3`, a range like `8..24`, or `adaptive`"),
+        ("3..7", "`processes` ends at 7, but an error rate of 1 % takes at least 8 that agree: write `8..40`"),
+        ("1..11, error rate: 0.1 %", "an error rate of 0.1 % takes at least 12 that agree: write `12..40`"),
+        ("3, error rate: 1 %", "`error rate` is about processes that go on until they agree"),
+        ("adaptive, error rate: 20 %", "is out of bounds: it is from 0.0001 % to 10 %"),
+    ],
+)
+def test_processes_that_could_not_be_decided_are_refused(tmp_path: Path, written: str, said: str) -> None:
+    assert said in problem(tmp_path, changed("processes: 3", f"processes: {written}"))
+
+
+def test_an_error_rate_without_processes_is_about_nothing(tmp_path: Path) -> None:
+    said = problem(tmp_path, changed("time: 2 s, processes: 3", "time: 2 s, error rate: 1 %"))
+    assert "write `processes: adaptive` beside it" in said
+
+
+def test_a_target_may_take_a_fixed_number_where_the_others_go_on(tmp_path: Path) -> None:
+    text = changed("time: 2 s, processes: 3", "time: 2 s, processes: adaptive, error rate: 0.1 %")
+    own, common = loaded(tmp_path, changed("queries: 1000", "processes: 5", text)).targets
+    assert (scenario(own, "single-stream").adaptive, scenario(own, "single-stream").processes) == (False, 5)
+    assert scenario(common, "single-stream").error_rate == 0.001
+
+
+@pytest.mark.parametrize(("written", "left_out"), [("leave out", True), ("keep", False)])
+def test_a_scenario_may_be_judged_without_its_disturbed_blocks(tmp_path: Path, written: str, left_out: bool) -> None:
+    text = changed("processes: 3", f"processes: 3, disturbed blocks: {written}")
+    single = scenario(loaded(tmp_path, text).targets[1], "single-stream")
+    assert single.leave_out_disturbed is left_out
+    assert not scenario(loaded(tmp_path, WHOLE).targets[1], "single-stream").leave_out_disturbed
+
+
+def test_what_is_done_with_disturbed_blocks_is_one_of_two_words(tmp_path: Path) -> None:
+    said = problem(tmp_path, changed("processes: 3", "processes: 3, disturbed blocks: drop"))
+    assert "`drop` is not what to do with them: " in said
+    assert "`leave out`" in said
+
+
+@pytest.mark.parametrize(("written", "calls"), [("1", 1), ("16", 16), ("auto", 0), ("1024", 1024)])
+def test_a_contract_may_say_how_many_calls_one_timing_holds(tmp_path: Path, written: str, calls: int) -> None:
+    text = changed("processes: 3", f"processes: 3, calls per timing: {written}")
+    assert scenario(loaded(tmp_path, text).targets[1], "single-stream").calls_per_timing == calls
+    assert scenario(loaded(tmp_path, WHOLE).targets[1], "single-stream").calls_per_timing == 0
+
+
+@pytest.mark.parametrize("written", ["0", "1025", "many"])
+def test_a_number_of_calls_that_cannot_be_is_told(tmp_path: Path, written: str) -> None:
+    said = problem(tmp_path, changed("processes: 3", f"processes: 3, calls per timing: {written}"))
+    assert written in said and "`calls per timing`" in said and "number of calls" in said
+
+
+def test_a_server_keeps_its_disturbed_blocks(tmp_path: Path) -> None:
+    server = "server: {rate: 200/s, latency p99: 10 ms, disturbed blocks: leave out}"
+    said = problem(tmp_path, changed("offline: {batch: 64, throughput: 1200/s}", server))
+    assert "`disturbed blocks` is no" in said
+
+
+def test_a_promise_is_the_typical_process_unless_the_pool_is_asked_for(tmp_path: Path) -> None:
+    for words, pooled in (("", False), (", promise: typical process", False), (", promise: pool of calls", True)):
+        text = changed("time: 2 s, processes: 3", f"processes: 1..700{words}")
+        assert scenario(loaded(tmp_path, text).targets[0], "single-stream").pooled is pooled
+
+
+def test_a_promise_without_a_range_of_processes_is_refused(tmp_path: Path) -> None:
+    text = changed("time: 2 s, processes: 3", "processes: 3, promise: pool of calls")
+    assert "`promise` is about processes that go on until it is decided" in problem(tmp_path, text)
+
+
+def asking(text: str, limit: str) -> str:
+    """The contract with this limit as its only ones of single-stream latencies."""
+    text = changed("latency p50: 1 ms, latency p99: at most 5 ms", limit, text)
+    return changed("latency p99: 3 ms, queries: 1000", "queries: 1000", text)
+
+
+@pytest.mark.parametrize(
+    ("limit", "processes", "least", "remedy"),
+    [
+        ("latency p99: 5 ms", "adaptive", 587, "write `processes: 1..710`, or leave `promise` out"),
+        ("latency p99: 5 ms", "8..586", 587, "write `processes: 1..710`, or leave `promise` out"),
+        ("latency p90: 5 ms", "adaptive", 56, "write `processes: 1..70`, or leave `promise` out"),
+        ("latency p50: 9 ms, latency p90: 5 ms", "8..55", 56, "write `processes: 1..70`, or leave `promise` out"),
+        ("latency p99: 5 ms", "8..1000, error rate: 0.01 %", 1065, "more than 1000 cannot be: leave `promise` out"),
+    ],
+)
+def test_a_pool_that_no_run_could_show_kept_is_refused(
+    tmp_path: Path, limit: str, processes: str, least: int, remedy: str
+) -> None:
+    text = changed("time: 2 s, processes: 3", f"processes: {processes}, promise: pool of calls")
+    said = problem(tmp_path, asking(text, limit))
+    assert f"it takes at least {least:,} processes without one call over the limit, and `processes` ends at" in said
+    assert remedy in said
+
+
+@pytest.mark.parametrize(
+    ("limit", "processes"),
+    [("latency p50: 5 ms", "adaptive"), ("latency p90: 5 ms", "8..56"), ("latency p99: 5 ms", "1..587")],
+)
+def test_a_pool_that_a_run_could_just_show_kept_is_taken(tmp_path: Path, limit: str, processes: str) -> None:
+    text = changed("time: 2 s, processes: 3", f"processes: {processes}, promise: pool of calls")
+    found = loaded(tmp_path, asking(text, limit))
+    assert scenario(found.targets[0], "single-stream").pooled
+
+
+def test_a_zone_of_indifference_is_a_share_of_each_limit_and_none_unless_it_is_written(tmp_path: Path) -> None:
+    for words, share in (("", 0.0), (", indifference: 2 %", 0.02), (", indifference: 0 %", 0.0)):
+        for processes in ("3", "adaptive"):
+            text = changed("time: 2 s, processes: 3", f"processes: {processes}{words}")
+            assert scenario(loaded(tmp_path, text).targets[0], "single-stream").indifference == share
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("indifference: 60 %", "`60 %` is out of bounds: it is from 0 % to 50 %"),
+        ("indifference: 2 ms", "2 ms"),
+    ],
+)
+def test_a_zone_wider_than_half_the_limit_or_with_a_unit_is_refused(tmp_path: Path, written: str, said: str) -> None:
+    assert said in problem(tmp_path, changed("time: 2 s, processes: 3", f"time: 2 s, {written}"))
+
+
+def test_accuracy_is_exact_and_has_no_zone(tmp_path: Path) -> None:
+    assert "`indifference`" in problem(tmp_path, changed("top-1: 97 %", "top-1: 97 %, indifference: 2 %"))
+
+
+@pytest.mark.parametrize(("words", "least_ms"), [("3", 200), ("adaptive", 100), ("adaptive, time: 50 ms", 50)])
+def test_where_processes_only_vote_the_least_time_is_shorter(tmp_path: Path, words: str, least_ms: int) -> None:
+    text = changed("time: 2 s, processes: 3", f"processes: {words}")
+    assert scenario(loaded(tmp_path, text).targets[0], "single-stream").min_ns == least_ms * 1_000_000

@@ -1,4 +1,4 @@
-"""Whatever is done to a contract's text, reading it gives a Contract or ContractProblems, and nothing else."""
+"""Whatever is done to a contract's text, reading and checking it gives a Contract or problems, and nothing else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.contract.load import parse
+from bench.contract.check import check_reading
+from bench.contract.faults import Faults
+from bench.contract.load import read_data
 from bench.contract.model import Contract
 from bench.contract.problems import ContractProblems
 from tests.contract.contracts import WHOLE
@@ -54,15 +56,22 @@ WORDS = (
 
 
 def is_read(data: bytes, folder: Path) -> bool:
-    """Whether it was a contract or was refused; any exception but ContractProblems fails the test."""
+    """Whether it was a contract or was refused; any exception but ContractProblems fails the test.
+
+    What could be read of a contract that is refused is looked at as well.
+    """
     path = folder / "contract.yaml"
     try:
-        contract = parse(data, path)
+        reading = read_data(data, path)
     except ContractProblems as error:
         lines = str(error).splitlines()
     else:
-        assert isinstance(contract, Contract)
-        return True
+        assert isinstance(reading.contract, Contract)
+        if not reading.problems:
+            assert reading.contract.faults == Faults()
+            return True
+        lines = [str(problem) for problem in check_reading(reading).problems]
+        assert len(lines) >= len(reading.problems.sorted())
     assert lines
     assert all(len(line) < 2000 and line.startswith(f"{path}:") for line in lines)
     return False

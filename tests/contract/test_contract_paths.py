@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.contract.problems import ContractProblems
+from bench.contract.model import Place
+from bench.contract.paths import exists
+from bench.contract.problems import ContractProblems, Problems
 from tests.contract.contracts import changed, loaded, problem, problems
 
 PLACES = ["digits.onnx, sha256", "path: ir/digits.bin", "ir/more.bin]", "val.npz", "labels.npz", "reference.npz"]
@@ -68,3 +70,11 @@ def test_a_contract_in_a_linked_folder_has_its_files_there(tmp_path: Path) -> No
 def test_a_contract_is_read_from_the_current_directory_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert loaded(Path()).artifacts[0].path == Path(os.path.realpath(tmp_path)) / "digits.onnx"
+
+
+def test_a_file_that_nothing_is_near_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    problems = Problems()
+    assert not exists(tmp_path / "model" / "m.onnx", tmp_path, Place("contract.yaml", 3, 1), problems)
+    (one,) = problems.sorted()
+    assert one.message == "`model/m.onnx`: there is no such file, nor any other there"

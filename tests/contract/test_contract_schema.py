@@ -13,12 +13,12 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench import metrics, registry
+from bench import artifacts, metrics, registry
 from bench.contract import grammar
 from bench.contract.load import parse
 from bench.contract.problems import ContractProblems
 from bench.contract.schema import json_schema
-from bench.device.records import ARRIVALS
+from bench.device.arrivals import CONSTANT, POISSON
 from bench.units import known_units
 from tests.contract.contracts import WHOLE
 
@@ -76,13 +76,13 @@ def test_every_key_has_a_line_of_help() -> None:
 
     found = properties(SCHEMA)
     assert len(found) > 60
-    kinds = set(grammar.artifact_kinds())
+    kinds = set(artifacts.KINDS)
     assert [name for name, one in found if not one.get("description") and name not in kinds] == []
 
 
 def test_backends_dtypes_and_kinds_are_offered() -> None:
     text = str(SCHEMA)
-    for word in (*registry.names(), *grammar.DTYPES, *grammar.PRECISIONS, *grammar.artifact_kinds()):
+    for word in (*registry.names(), *grammar.DTYPES, *grammar.PRECISIONS, *artifacts.KINDS):
         assert f"'{word}'" in text
 
 
@@ -90,6 +90,9 @@ def test_every_metric_of_the_catalogue_is_offered() -> None:
     for block in metrics.BLOCKS:
         offered = SCHEMA["$defs"][block]["properties"]
         assert [one.name for one in metrics.BY_BLOCK[block] if one.name not in (*offered, "top-k")] == []
+
+
+KINDS = (POISSON, CONSTANT, "bursts of 8", "bursts of 9999")
 
 
 def limit(metric: metrics.Metric) -> st.SearchStrategy[object]:
@@ -113,12 +116,18 @@ def blocks(draw: st.DrawFn, block: str) -> dict[str, object]:
         found[name] = draw(limit(metric))
     if block in metrics.SCENARIOS and draw(st.booleans()):
         found["processes"] = draw(st.integers(1, 100))
-    if block in metrics.TIMED and draw(st.booleans()):
+    if block == "soak":
+        found |= {"rate": "50/s", "arrivals": draw(st.sampled_from(KINDS))}
+        found |= draw(st.sampled_from([{}, {"time": "2 h"}, {"workers": 2}]))
+    elif block in metrics.TIMED and draw(st.booleans()):
         found |= {"time": "1.5 s", "min time": "10 ms", "queries": draw(st.integers(1, 10**7))}
     if block == "multi-stream" and draw(st.booleans()):
         found["samples"] = draw(st.integers(1, 64))
     if block == "server":
-        found |= {"rate": draw(st.sampled_from(["200/s", "1.5 k/s"])), "arrivals": draw(st.sampled_from(ARRIVALS))}
+        found |= {"rate": draw(st.sampled_from(["200/s", "1.5 k/s"])), "arrivals": draw(st.sampled_from(KINDS))}
+    if block == "server":
+        found |= {"queue": 9, "timeout": "9 ms"}  # what `dropped` and `timed out` are about
+        found |= draw(st.sampled_from([{}, {"workers": 4}, {"max wait": "1 ms", "max batch": 1}]))
     if block == "offline":
         found["batch"] = draw(st.sampled_from([1, 64, "best", "1_000"]))
     if block == "accuracy" and draw(st.booleans()):
@@ -176,7 +185,7 @@ contracts = st.fixed_dictionaries(
     },
     optional={
         "artifacts": st.dictionaries(
-            st.sampled_from(grammar.artifact_kinds()),
+            st.sampled_from(sorted(artifacts.KINDS)),
             st.sampled_from(["m.onnx", {"path": "a/b.bin", "sha256": "aB" * 32, "files": ["c", {"path": "d..e"}]}]),
         ),
         "validation": st.just({"samples": "v.npz", "labels": "l.npy", "predictions": "p.npz"}),

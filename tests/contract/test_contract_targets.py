@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from bench.contract.check import read_whole
 from bench.contract.load import load, load_targets
 from bench.contract.problems import ContractProblems
-from tests.contract.contracts import changed, loaded, problem, requirement, write
+from bench.errors import ContractError
+from bench.plan import plan
+from tests.contract.contracts import WHOLE, changed, loaded, problem, requirement, write
 
 SITE = (
     "targets:\n  pi4: {backend: onnxruntime, threads: 4, options: {spinning: false, a: 1}}\n  other: {backend: nope}\n"
@@ -44,6 +47,20 @@ def test_a_target_that_is_only_named_is_described_beside_the_contract(tmp_path: 
     assert target.defaults == ("device", "precision", "residency")
     assert requirement(target, "single-stream latency p99").limit == 5e6
     assert target.option_places["a"].file == str(tmp_path / place)
+
+
+def test_a_target_of_the_site_that_is_asked_for_owes_what_the_contract_asks_of_all(tmp_path: Path) -> None:
+    write(tmp_path, SITE, "targets.yaml")
+    path = write(tmp_path, WHOLE)
+    assert "pi4" not in {target.name for target in load(path).targets}
+    own = [target.name for target in load(path).targets]
+    found = read_whole(path, None, ["pi4", own[0], "pi4"])
+    assert [target.name for target in found.targets] == [*own, "pi4"]
+    assert (found.targets[-1].backend, found.targets[-1].threads) == ("onnxruntime", 4)
+    assert requirement(found.targets[-1], "single-stream latency p99").limit == 5e6
+    assert [case.target.name for case in plan(found, ["pi4"]).cases][:1] == ["pi4"]
+    with pytest.raises(ContractError, match="--on pi5: the contract has no such target, nor has the site"):
+        plan(read_whole(path, None, ["pi5"]), ["pi5"])
 
 
 def test_a_target_is_found_in_the_current_directory_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,6 +130,12 @@ def test_a_missing_file_names_what_is_near(tmp_path: Path) -> None:
         load(tmp_path / "contrat.yaml")
 
 
+def test_a_missing_file_that_nothing_is_near_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(ContractProblems) as raised:
+        load(tmp_path / "contract.yaml")
+    assert str(raised.value).endswith("there is no such file, nor any other `.yaml` or `.yml` beside it")
+
+
 def test_a_folder_and_a_pipe_are_no_contract(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     for path in (tmp_path, tmp_path / "pipe.yaml", Path("/dev/zero")):

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.device.arrivals import Arrivals, Schedule
-from tests.device.queues import NS_PER_S, mean_wait_ns, sojourns
+from bench.device.arrivals import Arrivals, Recorded, Schedule
+from tests.device.queues import NS_PER_S, mean_wait_in_bursts_ns, mean_wait_ns, sojourns
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -35,6 +35,38 @@ def test_the_mean_wait_of_a_long_schedule_is_pollaczek_and_khinchines(load: floa
     assert waits.mean() == pytest.approx(mean_wait_ns(rate, service_ns), rel=0.02)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_bursts_come_at_once_at_random_moments_and_keep_the_mean_rate(seed: int) -> None:
+    offsets = Arrivals("bursts of 8", 400.0, seed).next(80_000)
+    moments, sizes = np.unique(offsets, return_counts=True)
+    assert set(sizes) == {8}
+    assert stats.kstest(np.diff(moments), "expon", args=(0, 8 * NS_PER_S / 400.0)).pvalue > 0.001
+    assert len(offsets) / offsets[-1] * NS_PER_S == pytest.approx(400.0, rel=0.03)
+
+
+@pytest.mark.parametrize(("load", "size"), [(0.3, 8), (0.7, 2), (0.8, 8)])
+def test_the_mean_wait_in_bursts_is_that_of_bulk_arrivals(load: float, size: int) -> None:
+    service_ns, count = 1_000_000, 1_000_000
+    rate = load * NS_PER_S / service_ns
+    due = Arrivals(f"bursts of {size}", rate, 20260101).next(count)
+    waits = sojourns(due, np.full(count, service_ns)) - service_ns
+    assert waits.mean() == pytest.approx(mean_wait_in_bursts_ns(rate, service_ns, size), rel=0.05)
+
+
+@pytest.mark.parametrize("most", [0, 3, 300, 5000])
+def test_a_recorded_schedule_gives_each_arrival_once_and_ends(most: int) -> None:
+    offsets = np.sort(np.random.default_rng(2).integers(0, 10**9, 2000))
+    for window_ns in (5 * 10**8, 2 * 10**9):
+        wanted = offsets[offsets < window_ns][:most].tolist()
+        by_count, taken = Schedule(Recorded(offsets, 2000.0), window_ns, most), []
+        while len(found := by_count.peek(7)):
+            by_count.take(len(found))
+            taken += found.tolist()
+        assert taken == wanted
+        by_time = Schedule(Recorded(offsets, 2000.0), window_ns, most)
+        assert [*by_time.until(3 * 10**8).tolist(), *by_time.until(10**18).tolist()] == wanted
+
+
 def test_constant_arrivals_keep_their_distance_and_drift_nowhere() -> None:
     offsets = Arrivals("constant", 3.0, 1).next(3_000_000)
     assert set(np.diff(offsets)) == {333_333_333, 333_333_334}
@@ -43,7 +75,7 @@ def test_constant_arrivals_keep_their_distance_and_drift_nowhere() -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(
-    kind=st.sampled_from(["poisson", "constant"]),
+    kind=st.sampled_from(["poisson", "constant", "bursts of 2", "bursts of 7"]),
     pieces=st.lists(st.integers(0, 50), min_size=1, max_size=10),
     seed=st.integers(0, 2**32),
 )
@@ -57,7 +89,17 @@ def test_another_seed_gives_other_arrivals() -> None:
     assert Arrivals("poisson", 9.0, 1).next(5).tolist() != Arrivals("poisson", 9.0, 2).next(5).tolist()
 
 
-@pytest.mark.parametrize(("kind", "rate"), [("bursts", 1.0), ("poisson", 0.0), ("poisson", float("nan"))])
+@pytest.mark.parametrize(
+    ("kind", "rate"),
+    [
+        ("bursts", 1.0),
+        ("bursts of 1", 1.0),
+        ("bursts of 08", 1.0),
+        ("trace", 1.0),
+        ("poisson", 0.0),
+        ("poisson", float("nan")),
+    ],
+)
 def test_a_schedule_that_is_none_is_refused(kind: str, rate: float) -> None:
     with pytest.raises(ValueError, match="arrivals"):
         Arrivals(kind, rate, 1)

@@ -16,6 +16,7 @@ from bench.device.records import TensorJob
 X = TensorJob("x", "float32", ["batch", 3])
 MASK = TensorJob("mask", "bool", ["batch"])
 FIXED = TensorJob("x", "float32", [4, 3])
+FLAT = TensorJob("flat", "float32", [3])
 RATE = TensorJob("rate", "int64", [])
 
 
@@ -179,7 +180,30 @@ def test_samples_may_be_stacked_on_an_axis_that_the_model_does_not_have(tmp_path
         ([X], "batch", {"x": rows(3)}, r"samples of `x` have shape \(3,\)"),
         ([X], "batch", {"x": np.float32(1)}, r"samples of `x` have shape \(\)"),
         ([X], "batch", {"x": rows(0, 3)}, "there is no sample: the arrays have length 0"),
-        ([X, MASK], "batch", {"x": rows(2, 3), "mask": rows(3, dtype="bool")}, "unequal numbers of samples"),
+        (
+            [X, MASK],
+            "batch",
+            {"x": rows(2, 3), "mask": rows(3, dtype="bool")},
+            "the inputs have unequal numbers of samples: `x` has 2, `mask` has 3: write one row a sample for each",
+        ),
+        (
+            [X, MASK],
+            "batch",
+            {"x": rows(2, 3), "mask": rows(1, dtype="bool")},
+            "`x` has 2, `mask` has 1: write one row a sample for each",
+        ),
+        (
+            [X, RATE],
+            "batch",
+            {"x": rows(300, 3), "rate": rows(1, dtype="int64")},
+            "`x` has 300, `rate` has 1: if that one is for all samples, write `rate` as a scalar",
+        ),
+        (
+            [X, FLAT],
+            "batch",
+            {"x": rows(2, 3), "flat": rows(1, 3)},
+            "`flat` has 1: if that one is for all samples, write `flat` without its first axis",
+        ),
         ([X, RATE], "batch", {"x": rows(2, 3), "rate": rows(2, dtype="int64")}, "`rate` does not vary with the batch"),
         ([FIXED], None, {"x": rows(7, 3)}, r"samples of `x` have shape \(7, 3\)"),
         (

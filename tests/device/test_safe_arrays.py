@@ -137,6 +137,18 @@ def test_a_zip_bomb_is_refused_by_what_it_declares(tmp_path: Path) -> None:
     refused(tmp_path / "a.npz", "unpacks to .* at most 1000 are read", max_bytes=1000)
 
 
+def test_a_bomb_below_the_size_that_is_allowed_is_refused_by_its_ratio(tmp_path: Path) -> None:
+    mask = np.ones(65 << 20, np.uint8)
+    np.savez_compressed(tmp_path / "a.npz", x=mask)
+    refused(tmp_path / "a.npz", "times its own .* at most 200 times are read: .* save them with numpy.savez", 4 << 30)
+    real = np.random.default_rng(1).integers(0, 256, 1 << 20, dtype=np.uint8)
+    np.savez_compressed(tmp_path / "b.npz", x=mask, y=real)
+    assert sorted(npz_headers(tmp_path / "b.npz", 4 << 30)) == ["x", "y"]  # a mask beside real data
+    np.savez(tmp_path / "c.npz", x=mask)
+    assert read_npz(tmp_path / "c.npz", 4 << 30)["x"].sum() == len(mask)
+    assert list(npz_headers(tmp_path / "c.npz", 4 << 30)) == ["x"]
+
+
 def test_a_zip_bomb_of_many_members_is_refused_as_a_whole(tmp_path: Path) -> None:
     arrays: dict[str, Any] = {f"x{i}": np.zeros(1 << 20, np.uint8) for i in range(20)}
     np.savez_compressed(tmp_path / "a.npz", **arrays)

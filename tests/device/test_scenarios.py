@@ -1,4 +1,4 @@
-"""Issuing queries under a scripted clock: order, warm-up, the closure audit, the best batch."""
+"""Issuing queries under a scripted clock: order, groups, warm-up."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from bench.device.library import SampleLibrary
-from bench.device.loop import MAX_BLOCK, LoopCost
-from bench.device.scenarios import CLOSED, OVERLAPPED, Issuer, audit, best_batch, warm_up
+from bench.device.loop import MAX_BLOCK
+from bench.device.scenarios import OVERLAPPED, Issuer, warm_up
 from tests.device.clock import Asynchronous, Clock, Overlapping, Session, WithState, library
 
 MS = 1_000_000
-FREE = LoopCost(0.0, 0.0)
 
 
 @pytest.fixture
@@ -91,19 +90,19 @@ def test_the_warm_up_ends_when_blocks_agree(clock: Clock, kind: type[Session]) -
     session = kind(clock, lambda staged: max(MS // 10, MS - next(calls) * 9000))
     issuer = Issuer(session, library(), 1, overlapped=True)
     steps = list(warm_up(issuer, MS, 5000 * MS))
-    queries, elapsed, settled = steps[-1]
-    assert settled
-    assert not any(one[2] for one in steps[:-1])
-    assert next(calls) >= queries > 100
-    assert elapsed < 5000 * MS
+    end = steps[-1]
+    assert end.unsteady_queries is not None
+    assert not any(one.settled for one in steps[:-1])
+    assert next(calls) >= end.queries > end.unsteady_queries >= 90
+    assert end.duration_ns < 5000 * MS
 
 
 def test_a_warm_up_that_never_settles_ends_with_its_time(clock: Clock) -> None:
     chance = random.Random(1)
     session = Session(clock, lambda staged: chance.randrange(MS, 7 * MS))
-    _, elapsed, settled = list(warm_up(Issuer(session, library(), 1, overlapped=False), MS, 300 * MS))[-1]
-    assert not settled
-    assert 300 * MS <= elapsed < 400 * MS
+    end = list(warm_up(Issuer(session, library(), 1, overlapped=False), MS, 300 * MS))[-1]
+    assert not end.settled
+    assert 300 * MS <= end.duration_ns < 400 * MS
 
 
 def test_work_cannot_pile_up_in_the_warm_up(clock: Clock) -> None:
@@ -114,91 +113,3 @@ def test_work_cannot_pile_up_in_the_warm_up(clock: Clock) -> None:
     for _ in warm_up(issuer, issuer.drained_ns(), 500 * MS):
         longest, before = max(longest, clock.now_ns - before), clock.now_ns
     assert longest < 50 * MS
-
-
-def test_the_audit_of_an_honest_session_closes(clock: Clock) -> None:
-    session = Session(clock, lambda staged: MS, read_ns=300_000)
-    issuer = Issuer(session, library(), 1, overlapped=False)
-    closure = audit(issuer, issuer.drained_ns(), FREE)
-    assert closure.ratio == 1.0
-    assert closure.latency_ns == closure.wall_ns == closure.queries * MS
-    assert closure.queries == 38  # 50 ms of queries of 1.3 ms
-
-
-@pytest.mark.parametrize("work_ns", [10_000, MS, 100 * MS])
-def test_the_audit_of_a_session_that_returns_early_stays_open(clock: Clock, work_ns: int) -> None:
-    issuer = Issuer(Asynchronous(clock, work_ns), library(), 1, overlapped=False)
-    closure = audit(issuer, issuer.drained_ns(), FREE)
-    assert closure.ratio < 0.2
-    assert closure.wall_ns >= closure.queries * work_ns
-
-
-@pytest.mark.parametrize(("waited", "is_caught"), [(0.7, True), (0.85, True), (0.95, False)])
-def test_a_session_that_waits_for_part_of_the_work_is_caught_below_nine_tenths(
-    clock: Clock, waited: float, is_caught: bool
-) -> None:
-    issuer = Issuer(Asynchronous(clock, MS, waits_ns=int(waited * MS)), library(), 1, overlapped=False)
-    closure = audit(issuer, issuer.drained_ns(), FREE)
-    assert closure.ratio == pytest.approx(waited, abs=0.02)
-    assert (closure.ratio < CLOSED) is is_caught
-
-
-def test_the_audit_does_not_charge_a_fast_call_with_the_loops_own_cost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty call on a clock that costs 40 ns a reading: half of an iteration lies outside the latencies."""
-    clock = Clock(monkeypatch, reading_ns=40)
-    issuer = Issuer(Session(clock, lambda staged: 0), library(), 1, overlapped=False)
-    known = audit(issuer, 100, LoopCost(iteration_ns=80.0, recorded_ns=40.0))
-    assert known.ratio == pytest.approx(1.0, abs=0.01)
-    assert audit(issuer, 100, FREE).ratio < 0.6
-
-
-def test_disturbances_between_the_latencies_do_not_spoil_an_audit(clock: Clock) -> None:
-    """Other work takes the processor for 4 ms at the end of each of the first ten bursts of 1 ms."""
-    disturbed, reads = 10, 0
-    session = Session(clock, lambda staged: 100)
-    issuer = Issuer(session, library(), 1, overlapped=False)
-
-    def read(outputs: object) -> dict[str, object]:
-        nonlocal reads
-        reads += 1
-        clock.passes(4 * MS if reads % 4 == 0 and reads <= 4 * disturbed else 0)  # the fourth read of a burst ends it
-        return {}
-
-    session.read = read  # type: ignore[method-assign]
-    assert audit(issuer, 5000, FREE).ratio == 1.0
-    assert reads == 4 * (disturbed + 1)
-
-
-def test_an_audit_that_stays_open_ends(clock: Clock) -> None:
-    issuer = Issuer(Asynchronous(clock, MS), library(), 1, overlapped=False)
-    before = clock.now_ns
-    audit(issuer, issuer.drained_ns(), FREE)
-    assert clock.now_ns - before < 600 * MS
-
-
-def test_the_audit_leaves_state_where_it_is(clock: Clock) -> None:
-    session = WithState(clock, lambda staged: MS)
-    issuer = Issuer(session, library(), 1, overlapped=False)
-    audit(issuer, MS, FREE)
-    assert "advance" not in session.issued
-
-
-def test_the_batch_with_the_highest_throughput_is_found(clock: Clock) -> None:
-    """A call costs 1 ms and 0.1 ms a sample, and twice as much beyond a cache of 16 samples."""
-    session = Session(clock, lambda staged: MS + len(staged) * MS // 10 * (1 if len(staged) <= 16 else 2))
-    size, tried = best_batch(session, library(), overlapped=False, stopped=lambda: False)
-    assert size == 16
-    assert [one for one, _ in tried] == [1, 2, 4, 8, 16, 32, 64]
-    assert dict(tried)[16] == pytest.approx(16 / 2.6e-3)
-
-
-def test_throughput_that_only_grows_ends_at_the_largest_batch(clock: Clock) -> None:
-    size, tried = best_batch(Session(clock, lambda staged: MS), library(), False, lambda: False)
-    assert (size, len(tried)) == (256, 9)
-
-
-def test_looking_for_the_best_batch_stops_when_asked(clock: Clock) -> None:
-    answers = iter([False, False, True])
-    size, tried = best_batch(Session(clock, lambda staged: MS), library(), False, lambda: next(answers))
-    assert (size, len(tried)) == (2, 2)
-    assert best_batch(Session(clock, lambda staged: MS), library(), False, lambda: True) == (1, [])

@@ -11,11 +11,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.docs.fresh import ROOT, fresh_copy
+from tests.docs.fresh import ROOT, fresh_copy, until_decided
 
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")])
 TRIED_ELSEWHERE = {
@@ -23,8 +25,10 @@ TRIED_ELSEWHERE = {
     "cd benchpact": "the fresh copy in tests/docs/test_fresh_clone.py stands for it",
     "make run": "tests/docs/test_fresh_clone.py",
     "make test": "it is what runs this",
+    "make board": "tests/board starts boards",
     "make bench": "it takes minutes and needs a quiet machine; tests/speed/test_speed.py runs its parts",
 }
+ON_A_BOARD = {"docs/edge.md": "tests/edge/test_edge_page.py runs it on the emulated board"}
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CODES = re.compile(r"#\s*exits with ([\d, or]+)")
 
@@ -51,17 +55,21 @@ def copy(tmp_path: Path) -> Path:
     return folder
 
 
+def in_bash(command: str, folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page) and page not in ON_A_BOARD])
 def test_every_command_of_the_page_ends_as_it_says(page: str, copy: Path) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "NO_COLOR": "1"}
     for command, codes in commands(page):
         if is_tried_elsewhere(command):
             continue
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=copy, env=environment, capture_output=True, text=True, timeout=300, check=False
-        )
+        done = until_decided(codes, partial(in_bash, command, copy, environment))
         assert done.returncode in codes, f"{page}: $ {command}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
 

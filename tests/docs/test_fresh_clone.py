@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.fresh import fresh_copy
+from tests.docs.fresh import fresh_copy, until_decided
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def make(folder: Path, *words: str, **environment: str) -> subprocess.CompletedP
 
 @pytest.mark.timeout(600)
 def test_make_run_installs_measures_and_shows_the_verdicts(clone: Path) -> None:
-    done = make(clone, "run")
+    done = until_decided({0}, lambda: make(clone, "run"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "latency p99" in done.stdout
     assert "results: results/" in done.stdout
@@ -63,3 +63,24 @@ def test_a_missing_python_is_said_in_one_line_with_the_mend(clone: Path) -> None
     done = make(clone, "run", "PYTHON=no-such-python")
     assert done.returncode != 0
     assert "there is no no-such-python" in done.stdout + done.stderr
+
+
+NOWHERE = "http://somebody:secret@127.0.0.1:9/simple"
+
+
+@pytest.mark.parametrize(
+    ("words", "variable"),
+    [(("run", f"PIP_INDEX_URL={NOWHERE}"), "PIP_INDEX_URL"), (("lint", f"TORCH_INDEX={NOWHERE}"), "TORCH_INDEX")],
+)
+def test_an_index_that_cannot_be_reached_is_named_in_the_last_line_with_the_mend(
+    clone: Path, tmp_path: Path, words: tuple[str, ...], variable: str
+) -> None:
+    alone = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": "", "PIP_RETRIES": "0"}
+    alone |= {"PIP_CACHE_DIR": str(tmp_path / "cache"), "PIP_NO_INDEX": "0"}
+    done = make(clone, *words, **alone)
+    assert done.returncode != 0
+    last = done.stdout.splitlines()[-1]
+    assert "reached no index (http://127.0.0.1:9/simple), this machine is offline or needs another" in last
+    assert last.endswith(f"make {words[0]} {variable}=https://my.mirror/...")
+    assert "secret" not in last
+    assert not list((clone / ".venv").glob(".installed*"))

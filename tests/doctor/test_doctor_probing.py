@@ -212,7 +212,9 @@ def test_the_real_backends_answer_and_the_null_backend_runs_no_models() -> None:
     assert found["onnxruntime"].runs_models
     assert (found["null"].usable, found["null"].runs_models) == (True, False)
     listed = doctor.probe_all()
-    assert {name: one.usable for name, one in listed.items()} == {name: one.usable for name, one in found.items()}
+    assert [(one.name, one.usable) for one in listed] == [(name, one.usable) for name, one in found.items()]
+    options = {one.name: one.options for one in listed}
+    assert options["onnxruntime"]["spinning"].endswith("before they sleep: true or false (default: true)")
 
 
 def test_the_probe_runs_without_the_host_s_packages(tmp_path: Path) -> None:

@@ -70,6 +70,20 @@ def test_a_person_reads_the_machine_the_backends_and_what_disturbs() -> None:
     assert "1 of 3 backends works here; 4 things would disturb a measurement" in text
 
 
+def test_a_backend_that_works_without_the_gpu_it_was_built_for_says_why_and_what_mends_it() -> None:
+    cpu_only = replace(BACKENDS[1], devices=("cpu",), reason="the driver finds no GPU", remedy="look at nvidia-smi")
+    text = " ".join(doctor.render(replace(DIAGNOSIS, backends=(cpu_only,)), width=120).split())
+    assert "✓ ort ort 1.22.0 · on cpu no other device: the driver finds no GPU → look at nvidia-smi" in text
+
+
+def test_as_many_backends_are_ticked_as_are_counted() -> None:
+    """The null backend runs no model: it neither counts nor is ticked."""
+    text = doctor.render(DIAGNOSIS, width=200)
+    listed = text.partition("\nbackends\n")[2].partition("\n\n")[0]
+    assert (listed.count("✓"), listed.count("✗")) == (1, 2)
+    assert "· null" in " ".join(listed.split())
+
+
 def test_warnings_come_before_notes_and_notes_before_what_is_well() -> None:
     lines = doctor.render(DIAGNOSIS, width=200).partition("what would disturb")[2].splitlines()
     marks = "".join(line[2] for line in lines if line[:2] == "  " and line[2:3] in "!·✓–")

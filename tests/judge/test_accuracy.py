@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn import metrics as sk  # type: ignore[import-untyped]
 
-from bench.judge.accuracy import accuracy, class_numbers
+from bench.quality.accuracy import accuracy, class_numbers
 
 SEEDS = st.integers(0, 10_000)
 RARELY = settings(deadline=None, max_examples=40)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial.distance import cosine
 
-from bench.judge import agreement as module
-from bench.judge.agreement import NEAR_ZERO, agreement
+from bench.quality import agreement as module
+from bench.quality.agreement import NEAR_ZERO, agreement
 
 METRICS = ("label agreement", "max abs difference", "max rel difference", "cosine")
 BEST = {"label agreement": 1.0, "max abs difference": 0.0, "max rel difference": 0.0, "cosine": 1.0}

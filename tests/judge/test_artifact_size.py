@@ -29,9 +29,9 @@ def test_weights_that_the_contract_does_not_list_are_counted_and_told(tmp_path: 
     files = ("digits.xml", "digits.bin")
     assert size.value == sum((tmp_path / "digits" / name).stat().st_size for name in files)
     assert size.count == 2
-    told = [notice for notice in check(contract).notices if "digits.bin" in notice]
+    told = [one for one in check(contract).problems if "digits.bin belongs to digits.xml" in one.message]
     assert len(told) == 1
-    assert "list it under `files`" in told[0]
+    assert "add `files: [{path: digits/digits.bin, sha256: " in told[0].message
 
 
 def test_no_size_is_told_of_an_artifact_that_no_process_opened(tmp_path: Path) -> None:

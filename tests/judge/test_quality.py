@@ -201,3 +201,14 @@ def test_a_case_that_collects_nothing_reads_no_validation_file(tmp_path: Path) -
     whole = replace(contract(tmp_path), validation=Validation(labels=tmp_path / "absent.npz"))
     figures, _ = judged(whole, requirement("single-stream", "latency p50", 2e6), outputs=None)
     assert "top-1" not in figures
+
+
+def test_a_backend_that_computes_nothing_is_not_judged_by_its_outputs(tmp_path: Path) -> None:
+    """Zeros agree with a reference of zeros: that would be a verdict about nothing."""
+    whole = validated(tmp_path, labels=np.zeros(SAMPLES, np.int64), predictions=np.zeros((SAMPLES, 4), np.float32))
+    runs = [replace(process(0), facts={"computes": False}), process(1)]
+    outputs = {"logits": np.zeros((SAMPLES, 4), np.float32)}
+    figures, verdicts = judge_case(case(TOP, SAME), whole, runs, latencies, outputs, False)
+    why = "this backend computes nothing: its outputs are made up"
+    assert [(one.outcome, one.reason) for one in verdicts] == [(Outcome.NOT_MEASURED, why)] * 2
+    assert {one.metric for one in figures if one.unit in ("ratio", "number")} == {"top-1", "label agreement"}

@@ -34,7 +34,8 @@ def figure(value: float | None, low: float | None = None, high: float | None = N
         (LATENCY, (120, 99, 130), UNDECIDED, "the limit lies inside the interval"),
         (RATE, (120, 100, 130), MET, "all of the interval is within the limit"),
         (RATE, (80, 70, 99), MISSED, "all of the interval is below the limit"),
-        (RATE, (100, 90, 110), UNDECIDED, "measure longer"),
+        (RATE, (105, 90, 115), UNDECIDED, "measure longer"),
+        (RATE, (100, 90, 110), UNDECIDED, "so near to the limit that measuring longer would hardly tell"),
         (MEMORY, (130, 90, 130), UNDECIDED, "some processes are within the limit and some are not"),
         (LATENCY, (100, None, None), MET, "the value is within the limit"),
         (LATENCY, (101, None, None), MISSED, "the value is above the limit"),
@@ -109,5 +110,6 @@ def test_the_exit_code_is_what_the_design_says(outcomes: tuple[Outcome, ...], co
 
 def test_what_forbids_met_leaves_every_other_answer() -> None:
     for before, after in ((MET, UNDECIDED), (MISSED, MISSED), (UNDECIDED, UNDECIDED), (NOT_MEASURED, NOT_MEASURED)):
-        assert at_best_undecided(answers(before)[0], "a process crashed").outcome is after
-    assert at_best_undecided(answers(MET)[0], "a process crashed").reason.endswith(", but a process crashed")
+        assert at_best_undecided(answers(before)[0], "a process crashed", "mend it").outcome is after
+    told = at_best_undecided(answers(MET)[0], "a process crashed", "mend it").reason
+    assert told.endswith(", but a process crashed: mend it")

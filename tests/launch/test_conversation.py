@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from bench import typed_json
 from bench.device import records
 from bench.errors import ProtocolError
-from bench.launch.conversation import Conversation, lines, plain
-from bench.results import Failure, ProcessRun, Serving
+from bench.launch import conversation as talking
+from bench.launch.conversation import Conversation
+from bench.launch.fields import lines, plain
+from bench.results import Failure, ProcessRun, RateTrial, Searched, Serving
 from tests.launch.talk import Ear
 
 HELLO = {"protocol": 1, "pid": 1, "python": "3.8", "machine": {"cores": 2, "load_1m": 0.5}}
-BLOCK = {"count": 2, "samples": 2, "start_ns": 0, "wall_ns": 30, "switches": 0}
+BLOCK = {"count": 2, "samples": 2, "start_ns": 0, "wall_ns": 30, "seen": {"switches": 0}}
 TWO = np.array([10, 20], "<u8").tobytes()
 GOOD: list[tuple[str, dict[str, Any], bytes]] = [
     ("hello", HELLO, b""),
@@ -40,6 +42,16 @@ GOOD: list[tuple[str, dict[str, Any], bytes]] = [
             "found_free": 2,
             "late_p50_ns": 40,
             "late_p99_ns": None,
+        },
+        b"",
+    ),
+    (
+        "searched",
+        {
+            "aims": [[0.99, 5000]],
+            "trials": [[100.0, 50, [1], [2]]],
+            "curves": [[[90.0, 0.001], [110.0, 0.1]]],
+            "tried": [[100.0, 60, 10, 20, 30]],
         },
         b"",
     ),
@@ -65,6 +77,8 @@ def test_a_whole_conversation_is_a_process_run() -> None:
     assert (run.samples_source, run.samples_count, run.timings, run.timings_count) == ("file", 3, "t.npy", 2)
     assert (run.failure, run.cold_start_ns) == (None, None)
     assert run.serving == Serving(200.0, "poisson", 7, 1, 2, 40, None)
+    trials, curves = (RateTrial(100.0, 50, (1,), (2,)),), (((90.0, 0.001), (110.0, 0.1)),)
+    assert run.searched == Searched(((0.99, 5000),), trials, curves, ((100.0, 60, 10, 20, 30),))
     assert (run.blocks[0].busy_ns, run.blocks[0].queue_max) == (None, None)
     assert ear.phases == ["load"]
     assert list(ear.timings) == [10, 20]
@@ -105,6 +119,16 @@ def test_cold_start_is_the_sum_of_its_four_phases() -> None:
         ("served", {"arrivals": "sometimes"}, b""),
         ("served", {"rate_per_s": "often"}, b""),
         ("served", {"unanswered": None}, b""),
+        ("searched", {"aims": [[0.99]]}, b""),
+        ("searched", {"aims": [[0.99, 1], [0.9, 1]]}, b""),
+        ("searched", {"trials": [[100.0, 50, [1, 1], [2]]]}, b""),
+        ("searched", {"trials": [[100.0, -1, [1], [2]]]}, b""),
+        ("searched", {"curves": []}, b""),
+        ("searched", {"curves": [[[90.0, 0.001]]]}, b""),
+        ("searched", {"curves": [[[90.0, 0.001], [80.0, 0.1]]]}, b""),
+        ("searched", {"curves": [[[90.0, 0.001], [float("nan"), 0.1]]]}, b""),
+        ("searched", {"curves": [[[90.0, 0.001], [100.0, 1.5]]]}, b""),
+        ("searched", {"tried": [[100.0, 60, 10, 20, None]]}, b""),
         ("memory", {"peak_bytes": "much"}, b""),
         ("output", {"dtype": "O"}, bytes(8)),
         ("output", {"dtype": "a"}, bytes(8)),
@@ -180,6 +204,14 @@ def test_an_output_whose_bytes_are_missing_at_the_end_is_a_protocol_error() -> N
         talk([output("y", 0, [3, 2], bytes(11)), ("end", {}, b"")])
 
 
+def test_outputs_end_at_their_limit_all_of_them_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(talking, "MAX_OUTPUT_BYTES", 12)
+    told = [output("y", 0, [2, 2], bytes(8)), output("z", 0, [1, 2], bytes(4))]
+    assert set(talk([*told, ("end", {}, b"")])[0].outputs()) == {"y", "z"}
+    with pytest.raises(ProtocolError, match="more than 12 bytes of outputs"):
+        talk([*told, output("z", 1, [1, 2], bytes(2))])
+
+
 def test_a_worker_that_did_not_get_to_its_end_has_no_outputs() -> None:
     part = output("y", 0, [3, 2], bytes(11))
     assert talk([part])[0].outputs() == {}
@@ -241,7 +273,8 @@ def test_the_last_lines_are_kept_and_progress_bars_become_lines() -> None:
 
 def test_every_kind_of_the_protocol_is_understood() -> None:
     kinds = {value for name, value in vars(records).items() if name.isupper() and isinstance(value, str)}
-    kinds -= set(records.PHASES) - {records.WARM, records.AUDITED}
+    facts = {records.NAN_OUTPUTS, records.NAN_MEASURED, records.NOTES, records.CALLS_PER_TIMING, records.THROTTLED}
+    kinds -= {*records.PHASES, *facts} - {records.WARM, records.AUDITED}
     assert kinds == {kind for kind, _, _ in GOOD} | {records.ERROR}
 
 

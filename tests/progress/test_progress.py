@@ -219,3 +219,34 @@ def test_a_display_that_was_never_started_leaves_nothing() -> None:
     stream = Terminal()
     Live(stream).run_done()
     assert stream.getvalue() == ""
+
+
+def test_a_log_is_told_of_each_tenth_of_what_takes_long_and_of_the_time_left() -> None:
+    stream = io.StringIO()
+    display = Lines(stream)
+    hour = 3600 * progress.NS_PER_S
+    display.case_started("a.soak", 0, 1, 1, 2 * hour)
+    display.phase(0, "measure")
+    for minute in range(121):
+        display.measured(minute, minute * hour // 60)
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 9
+    assert lines[0] == "[1/1] a.soak: 10 % measured · 1 h 48 min left"
+    assert lines[-1] == "[1/1] a.soak: 90 % measured · 12 min left"
+
+
+def test_a_terminal_shows_the_time_left_of_what_takes_long() -> None:
+    end = """
+        display.case_started("a.soak", 0, 1, 1, 7200 * 10**9)
+        display.phase(0, "measure")
+        display.measured(10, 10**9)
+        time.sleep(1.5)
+        display.run_done()
+    """
+    _, written = run_in_terminal(script(end), width=120)
+    assert "10 queries · 1 h 59 min left" in written
+
+
+def test_time_left_is_told_in_the_units_that_matter() -> None:
+    told = [progress.time_left(int(s * progress.NS_PER_S)) for s in (0, 0.2, 59, 60, 3600, 7320)]
+    assert told == ["", " · 1 s left", " · 59 s left", " · 1 min left", " · 1 h left", " · 2 h 2 min left"]

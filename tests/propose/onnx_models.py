@@ -15,7 +15,7 @@ FLOAT, INT64, FLOAT16, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.
 def save(
     path: Path,
     nodes: Sequence[Any],
-    inputs: Mapping[str, tuple[int, Sequence[Any]]],
+    inputs: Mapping[str, tuple[int, Sequence[Any] | None]],
     outputs: Mapping[str, tuple[int, Sequence[Any] | None]],
     stored: dict[str, Any] | None = None,
 ) -> Path:

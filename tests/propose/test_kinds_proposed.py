@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from bench.__main__ import main
 from bench.artifacts import kind_of
 from bench.contract.check import check
 from bench.contract.load import load
@@ -38,6 +42,7 @@ def test_an_artifact_that_tells_its_tensors_gives_a_whole_contract(tmp_path: Pat
     assert [(one.dtype, one.shape) for one in contract.outputs] == [("float32", ("batch", 10))]
     assert [artifact.kind for artifact in contract.artifacts] == [kind_of(tmp_path / name)]
     assert [len(artifact.companions) for artifact in contract.artifacts] == [int(name == "digits.xml")]
+    assert all(sha256 for artifact in contract.artifacts for _, sha256 in artifact.companions)
     assert "`outputs`:" not in text
 
 
@@ -49,6 +54,59 @@ def test_a_torchscript_archive_gives_names_and_says_what_is_missing(tmp_path: Pa
     assert "# TO DO: `inputs`: TorchScript tells names" in text
     assert "# TO DO: `outputs`: the artifact does not tell them" in text
     assert "limits could not be proposed" in text
+
+
+class Mixed(torch.nn.Module):
+    """Takes a tensor, plain numbers, and what no contract can hold."""
+
+    def forward(
+        self, x: torch.Tensor, gain: float, count: int, flag: bool, h: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        return x * gain + count if flag else x
+
+
+def scripted(folder: Path) -> Path:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.save(torch.jit.script(Mixed()), str(folder / "m.pt"))
+    return folder / "m.pt"
+
+
+def test_plain_numbers_of_a_scripted_model_are_scalars_and_what_is_left_out_is_said(tmp_path: Path) -> None:
+    contract, text = written(tmp_path, scripted(tmp_path).name)
+    assert [(one.spec.name, one.spec.dtype, one.spec.shape) for one in contract.inputs] == [
+        ("x", "float32", (1,)),
+        ("gain", "float32", ()),
+        ("count", "int64", ()),
+        ("flag", "bool", ()),
+    ]
+    left_out = "`forward` also takes `h` (Optional), which is neither a tensor nor a number: it is left out here"
+    assert f"# TO DO: `inputs`: {left_out}" in text
+
+
+def test_the_scripted_model_runs_as_it_is_proposed(tmp_path: Path) -> None:
+    model = scripted(tmp_path)
+    arrays: dict[str, Any] = {
+        "x": np.ones((4, 3), np.float64),
+        "gain": np.float32(2),
+        "count": np.int64(1),
+        "flag": np.bool_(True),
+    }
+    np.savez(tmp_path / "s.npz", **arrays)
+    text = propose(model, samples=tmp_path / "s.npz", measure=False)
+    text = text.replace("output: {dtype: float32, shape: []}", "output: {dtype: float64, shape: [batch, 3]}")
+    text = text.replace("limits:\n", "limits:\n  single-stream: {latency p50: 10 s, processes: 1}\n", 1)
+    (tmp_path / "contract.yaml").write_text(text)
+    assert main(["run", str(tmp_path / "contract.yaml"), "-q", "--results", str(tmp_path / "results")]) == 0
+
+
+def test_samples_name_the_inputs_where_nothing_else_does(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"w": torch.ones(3, 4)}, tmp_path / "m.safetensors")
+    np.savez(tmp_path / "s.npz", image=np.zeros((5, 2, 8), np.float16), rate=np.int64(4))
+    text = propose(tmp_path / "m.safetensors", samples=tmp_path / "s.npz", measure=False)
+    assert "  image: {dtype: float16, shape: [batch, 2, 8]}\n  rate: {dtype: int64, shape: []}\n" in text
 
 
 def test_a_state_alone_asks_for_the_code_that_builds_its_module(tmp_path: Path) -> None:
@@ -67,7 +125,8 @@ def test_external_weights_are_named_beside_the_model(tmp_path: Path) -> None:
     source = onnx.load(str(models.dense(tmp_path / "inner.onnx", 64, ["batch", 64])))
     onnx.save_model(source, str(tmp_path / "m.onnx"), save_as_external_data=True, location="w.bin", size_threshold=0)
     contract, _ = written(tmp_path, "m.onnx")
-    assert [path.name for path, _ in contract.artifacts[0].companions] == ["w.bin"]
+    digest = hashlib.sha256((tmp_path / "w.bin").read_bytes()).hexdigest()
+    assert [(path.name, sha256) for path, sha256 in contract.artifacts[0].companions] == [("w.bin", digest)]
 
 
 def test_limits_are_proposed_from_a_measurement_with_headroom(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench.contract.load import load
@@ -60,6 +61,21 @@ def test_another_sample_rate_and_size_can_be_asked_for(tmp_path: Path) -> None:
     assert '"input:1": 576' in done.stdout
 
 
-@pytest.mark.parametrize("name", ["silero-vad", "magika"])
+def test_a_scripted_model_takes_its_shape_from_the_samples_and_its_plain_number_as_a_scalar(tmp_path: Path) -> None:
+    shutil.copy(packaged("silero-vad-jit"), tmp_path / "model.jit")
+    np.savez(tmp_path / "vs.npz", x=np.zeros((8, 512), np.float32), sr=np.int64(16000))
+    done = benchpact("init", "model.jit", "--samples", "vs.npz", "-o", "contract.yaml", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "contract.yaml").read_text()
+    assert "  x: {dtype: float32, shape: [batch, 512]}\n  sr: {dtype: int64, shape: []}\n" in text
+    assert "# TO DO: `inputs`: dtype and shape of `x` are the samples', their first axis taken for the batch" in text
+    text = text.replace("output: {dtype: float32, shape: []}", "output: {dtype: float32, shape: [batch, 1]}")
+    text = text.replace("limits:\n", "limits:\n  single-stream: {latency p50: 10 s, processes: 1}\n", 1)
+    (tmp_path / "contract.yaml").write_text(text)
+    done = benchpact("run", "contract.yaml", "--only", "latency p50", folder=tmp_path)
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("name", ["silero-vad", "silero-vad-jit", "magika"])
 def test_the_packaged_model_is_there(name: str) -> None:
     assert packaged(name).stat().st_size > 1 << 20

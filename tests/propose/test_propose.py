@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from onnx import TensorProto
 
 from bench.contract.check import check
 from bench.contract.load import load
 from bench.contract.model import Contract
 from bench.errors import ContractError
 from bench.propose import propose, trial
+from bench.propose.trying import _short
+from bench.results import Failure
 from tests.propose import onnx_models as models
 from tests.propose.onnx_models import FLOAT, INT64
 
@@ -61,6 +64,23 @@ def test_a_size_that_is_given_is_taken(tmp_path: Path) -> None:
 def test_an_image_gets_the_size_of_an_image(tmp_path: Path) -> None:
     contract = proposed(models.average(tmp_path / "m.onnx", {"x": ["batch", 3, "height", "width"]}, ["batch"]))
     assert dict(contract.dims) == {"height": 224, "width": 224}
+
+
+def test_samples_of_a_model_whose_first_axis_is_time_are_asked_for_as_they_must_be(tmp_path: Path) -> None:
+    model, samples = tmp_path / "m.onnx", tmp_path / "s.npz"
+    models.average(model, {"x": ["seq", "batch", 8]}, ["seq"])
+    np.savez(samples, x=np.zeros((20, 32, 8), np.float32))
+    told = (
+        r"array `x` has shape \(20, 32, 8\), and the model's first dimension `seq` counts no samples by its name: "
+        r"write samples on an axis before it, \[n, seq, batch, 8\], or say --dim seq=20 where the array is one sample, "
+        r"--dim seq=1 where each row is one"
+    )
+    with pytest.raises(ContractError, match=told):
+        propose(model, samples=samples, measure=False)
+    for size in (20, 1):
+        assert dict(proposed(model, samples=samples, dims=[f"seq={size}"]).dims) == {"seq": size, "batch": 32}
+    np.savez(samples, x=np.zeros((3, 20, 32, 8), np.float32))
+    assert dict(proposed(model, samples=samples).dims) == {"seq": 20, "batch": 32}
 
 
 def test_one_name_in_two_inputs_gets_one_value(tmp_path: Path) -> None:
@@ -112,6 +132,14 @@ def test_an_integer_scalar_gets_a_value_that_the_model_accepts(tmp_path: Path) -
     assert [(one.low, one.high) for one in contract.inputs if one.spec.name == "which"] == [(0, 0)]
 
 
+def test_small_integers_get_values_that_their_type_holds(tmp_path: Path) -> None:
+    tensors: dict[str, Any] = {"x": (TensorProto.INT8, ["batch", 4]), "rate": (TensorProto.INT8, [])}
+    nodes: list[Any] = [("Identity", ["x"], ["y"], {}), ("Identity", ["rate"], ["z"], {})]
+    outputs = {"y": tensors["x"], "z": tensors["rate"]}
+    contract = proposed(models.save(tmp_path / "m.onnx", nodes, tensors, outputs))
+    assert {one.spec.name: one.high for one in contract.inputs} == {"x": 127, "rate": 1}
+
+
 def test_state_is_recognised_by_its_names_and_said_to_be_a_guess(tmp_path: Path) -> None:
     contract = proposed(models.recurrent(tmp_path / "m.onnx"))
     assert (dict(contract.state), contract.batch_dim) == ({"h": "hn"}, "batch")
@@ -130,6 +158,90 @@ def test_state_that_does_not_fit_itself_is_let_go(tmp_path: Path) -> None:
     contract = proposed(model)
     assert dict(contract.state) == {}
     assert contract.outputs[0].shape == ("batch", 5)
+
+
+def test_an_output_without_a_shape_gets_the_one_that_comes_out(tmp_path: Path) -> None:
+    nodes: list[Any] = [("Reshape", ["x", "to"], ["y"], {}), ("NonZero", ["x"], ["where"], {})]
+    shapes: dict[str, Any] = {"y": (FLOAT, None), "where": (INT64, None)}
+    model = models.save(tmp_path / "m.onnx", nodes, {"x": (FLOAT, ["batch", 6])}, shapes, {"to": np.array([-1, 2, 3])})
+    contract = proposed(model)
+    assert [spec.name for spec in contract.outputs] == ["y", "where"]
+    assert [spec.dtype for spec in contract.outputs] == ["float32", "int64"]
+    assert contract.outputs[0].shape == ("batch", 2, 3)
+    assert contract.outputs[1].shape == (2, "where:1")
+    (tmp_path / "contract.yaml").write_text((tmp_path / "contract.yaml").read_text().replace("int64", "int32"))
+    told = [str(one) for one in check(load(tmp_path / "contract.yaml")).problems]
+    assert any("output `where` is int64 in the onnx artifact, int32 here" in one for one in told)
+
+
+def test_an_input_without_a_shape_gets_one_that_the_model_accepts(tmp_path: Path) -> None:
+    nodes: list[Any] = [("Conv", ["x", "w"], ["y"], {})]
+    weights = {"w": np.ones((2, 3, 1, 1), np.float32)}
+    contract = proposed(models.save(tmp_path / "m.onnx", nodes, {"x": (FLOAT, None)}, {"y": (FLOAT, None)}, weights))
+    assert len(shape(contract, "x")) == 4
+    assert contract.dims["x:1"] == 3
+
+
+def test_dimensions_of_an_output_with_a_number_for_a_name_get_names_that_a_contract_holds(tmp_path: Path) -> None:
+    nodes: list[Any] = [("NonZero", ["x"], ["17"], {})]
+    model = models.save(tmp_path / "m.onnx", nodes, {"x": (FLOAT, ["batch", 6])}, {"17": (INT64, None)})
+    assert proposed(model).outputs[0].shape == (2, "dim_17:1")
+
+
+def test_samples_tell_the_shape_that_the_model_does_not(tmp_path: Path) -> None:
+    nodes: list[Any] = [("Relu", ["x"], ["y"], {})]
+    model = models.save(tmp_path / "m.onnx", nodes, {"x": (FLOAT, None)}, {"y": (FLOAT, None)})
+    np.savez(tmp_path / "val.npz", x=np.zeros((5, 7, 2), np.float32))
+    contract = proposed(model, samples=tmp_path / "val.npz")
+    assert shape(contract, "x") == ["batch", "x:1", "x:2"]
+    assert dict(contract.dims) == {"x:1": 7, "x:2": 2}
+
+
+def test_a_dimension_of_nothing_is_one_clear_error(tmp_path: Path) -> None:
+    for inputs, outputs in (([0, 4], [4]), (["batch", 4], ["batch", 0])):
+        model = models.save(
+            tmp_path / "m.onnx", [("Identity", ["x"], ["y"], {})], {"x": (FLOAT, inputs)}, {"y": (FLOAT, outputs)}
+        )
+        with pytest.raises(ContractError, match=r"m\.onnx: `[xy]` has a dimension of 0, and only"):
+            propose(model, measure=False)
+
+
+@pytest.mark.parametrize("name", ["long" * 51, "line\nbreak", "bell\a"])
+def test_a_name_that_no_contract_can_hold_is_one_clear_error(tmp_path: Path, name: str) -> None:
+    model = models.save(
+        tmp_path / "m.onnx", [("Identity", [name], ["y"], {})], {name: (FLOAT, ["batch"])}, {"y": (FLOAT, ["batch"])}
+    )
+    with pytest.raises(ContractError, match=r"m\.onnx: no contract can be written for it: ") as caught:
+        propose(model, measure=False)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_batch_that_is_not_first_gets_the_size_of_one(tmp_path: Path) -> None:
+    nodes: list[Any] = [("Relu", ["x"], ["y"], {})]
+    shape: Any = ["sequence", "batch", 4]
+    model = models.save(tmp_path / "m.onnx", nodes, {"x": (FLOAT, shape)}, {"y": (FLOAT, shape)})
+    assert proposed(model).dims["batch"] == 1
+
+
+def test_a_name_that_two_inputs_share_stays_where_only_one_sample_is_taken(tmp_path: Path) -> None:
+    nodes: list[Any] = [("Add", ["x", "z"], ["sum"], {}), ("Reshape", ["sum", "to"], ["y"], {})]
+    inputs: dict[str, Any] = {"x": (FLOAT, ["batch", 4]), "z": (FLOAT, ["batch", 4])}
+    model = models.save(tmp_path / "m.onnx", nodes, inputs, {"y": (FLOAT, [4])}, {"to": np.array([4])})
+    contract = proposed(model)
+    assert (contract.batch_dim, dict(contract.dims)) == (None, {"batch": 1})
+    assert shape(contract, "x") == shape(contract, "z") == ["batch", 4]
+
+
+def test_the_head_names_the_file_that_is_written(tmp_path: Path) -> None:
+    model = models.average(tmp_path / "m.onnx", {"x": ["batch", 3]}, ["batch"])
+    text = propose(model, measure=False, name="my model.yaml")
+    assert "#   benchpact check 'my model.yaml' && benchpact run 'my model.yaml'\n" in text
+
+
+def test_what_a_backend_says_is_cut_between_words() -> None:
+    told = _short(Failure("ModelRejected", "unusable " * 100))
+    assert len(told) <= 300
+    assert set(told.split()) == {"unusable", "..."}
 
 
 def test_the_precision_is_the_models_own(tmp_path: Path) -> None:
@@ -226,7 +338,7 @@ def test_what_is_no_model_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_names_that_yaml_would_read_as_something_else_are_quoted(tmp_path: Path) -> None:
-    names = ["true", "a: b # c", 'say "x"', "1.5", "größe", "- x", "[0]"]
+    names = ["true", "a: b # c", 'say "x"', "1.5", "größe", "- x", "[0]", "a\u2028b"]
     nodes: list[Any] = [("Sum", names, ["no"], {})]
     model = models.save(
         tmp_path / "model {x}: #1.onnx",

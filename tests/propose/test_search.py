@@ -19,7 +19,7 @@ from bench.propose.search import MAX_S, MAX_SAMPLE_BYTES, Hints, search
 from bench.propose.state import recognised
 from bench.results import Failure
 
-FACTS = ArtifactFacts("onnx", (), (), 0, None, None, None, 1)
+FACTS = ArtifactFacts("onnx", (), (), None, None, None, None, 1)
 
 
 def draft(*inputs: TensorSpec, state: dict[str, str] | None = None) -> Draft:

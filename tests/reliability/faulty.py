@@ -53,6 +53,8 @@ class Faulty:
     def answer(self, arrays: Arrays) -> Arrays:
         return arrays
 
+    def closed(self) -> None: ...
+
 
 class FaultySession(NullSession):
     """Asks its backend at each call."""
@@ -69,6 +71,9 @@ class FaultySession(NullSession):
     def read(self, outputs: Any) -> Arrays:
         return self.faulty.answer(super().read(outputs))
 
+    def __exit__(self, *_: object) -> None:
+        self.faulty.closed()
+
 
 class SegfaultInOpen(Faulty):
     def opened(self) -> None:
@@ -82,9 +87,15 @@ class SegfaultInRun(Faulty):
 
 
 class Aborts(Faulty):
+    thrown = "std::logic_error"
+
     def query(self) -> None:
-        print("terminate called after throwing an instance of 'std::bad_alloc'", file=sys.stderr, flush=True)
+        print(f"terminate called after throwing an instance of '{self.thrown}'", file=sys.stderr, flush=True)
         os.abort()
+
+
+class AbortsForMemory(Aborts):
+    thrown = "std::bad_alloc"
 
 
 class KilledForMemory(Faulty):
@@ -100,6 +111,26 @@ class ExitsInRun(Faulty):
 class EndsTheProcess(Faulty):
     def query(self) -> None:
         os._exit(0)
+
+
+class CrashesInClose(Faulty):
+    def closed(self) -> None:
+        ctypes.string_at(0)
+
+
+class RaisesInClose(Faulty):
+    def closed(self) -> None:
+        raise RuntimeError("the device did not let go")
+
+
+class HangsInClose(Faulty):
+    def closed(self) -> None:
+        time.sleep(FOREVER_S)
+
+
+class Slow(Faulty):
+    def query(self) -> None:
+        time.sleep(0.05)
 
 
 class HangsInOpen(Faulty):
@@ -180,6 +211,51 @@ class LeavesAChild(Faulty):
         (self.folder / "child").write_text(str(child))
 
 
+class LeavesADaemon(Faulty):
+    """Starts a process the way that daemons do: in a session of its own, its parent gone."""
+
+    def opened(self) -> None:
+        if (child := os.fork()) == 0:
+            os.setsid()
+            if os.fork() == 0:
+                (self.folder / "half").write_text(str(os.getpid()))
+                (self.folder / "half").rename(self.folder / "child")
+                time.sleep(FOREVER_S)
+            os._exit(0)
+        os.waitpid(child, 0)
+        while not (self.folder / "child").exists():
+            time.sleep(0.001)
+
+
+class LeavesANamelessDaemon(Faulty):
+    """In a session of its own, with an empty environment: nothing tells that it was a worker's but who adopts it."""
+
+    def opened(self) -> None:
+        child = subprocess.Popen(["/bin/sleep", str(FOREVER_S)], env={}, start_new_session=True)
+        (self.folder / "child").write_text(str(child.pid))
+
+
+class StuckWithADaemon(LeavesADaemon):
+    def query(self) -> None:
+        ctypes.PyDLL(None).sleep(FOREVER_S)
+
+
+class StuckWithAChild(LeavesAChild):
+    """With a child that stays, inside a C call that holds the interpreter's lock."""
+
+    def query(self) -> None:
+        ctypes.PyDLL(None).sleep(FOREVER_S)
+
+
+class WaitsForItsChildren(Faulty):
+    """Until there are none: a process of the harness's own among them would be waited for without end."""
+
+    def opened(self) -> None:
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.wait()
+
+
 class LeavesAChildAndCrashes(LeavesAChild):
     def query(self) -> None:
         os.kill(os.getpid(), signal.SIGSEGV)
@@ -194,6 +270,38 @@ class RaisesLater(Faulty):
             self.queries = 0
         if self.queries == 1000:
             raise RuntimeError("the thousandth query is too much")
+
+
+class TouchesMemory(Faulty):
+    """300 MB in one query, given back at once, after the test has seen the measurement begin."""
+
+    touched = False
+
+    def query(self) -> None:
+        time.sleep(0.0001)
+        if not self.touched and (self.folder / "measuring").exists():
+            self.touched = True
+            np.ones(300_000_000, np.uint8)
+
+
+class CountingSession(FaultySession):
+    """Its state is how many queries have been since the sequence began; it answers that."""
+
+    count = 0
+
+    def advance(self, outputs: Any) -> None:
+        self.count += 1
+
+    def reset(self) -> None:
+        self.count = 0
+
+    def read(self, outputs: Any) -> Arrays:
+        return {name: array + np.float32(self.count) for name, array in super().read(outputs).items()}
+
+
+class Counts(Faulty):
+    def open(self, model: ModelFiles, settings: Settings) -> CountingSession:
+        return CountingSession(model, self)
 
 
 class BreaksAPipeOfItsOwn(Faulty):
@@ -223,10 +331,67 @@ class WrongName(Faulty):
 
 
 class WrongOnTheLastSamples(Faulty):
-    """Right for one sample, wrong for a batch: seen only when outputs are collected."""
+    """Right for one sample, wrong for a batch."""
 
     def answer(self, arrays: Arrays) -> Arrays:
         return {"y": arrays["y"][:1]}
+
+
+class NanInBatches(Faulty):
+    def answer(self, arrays: Arrays) -> Arrays:
+        return {"y": arrays["y"] * np.float32(np.nan)} if len(arrays["y"]) > 1 else arrays
+
+
+class GoesWrongLater(Faulty):
+    """After the test has seen the measurement begin."""
+
+    def later(self, arrays: Arrays) -> Arrays:
+        return {"y": np.zeros((1, 5), np.float32)}
+
+    def answer(self, arrays: Arrays) -> Arrays:
+        return self.later(arrays) if (self.folder / "measuring").exists() else arrays
+
+
+class NanLater(GoesWrongLater):
+    def later(self, arrays: Arrays) -> Arrays:
+        return {"y": arrays["y"] * np.float32(np.nan)}
+
+
+class ForgetfulSession(FaultySession):
+    """A thread writes the answer into one buffer; ``read`` copies the buffer, whether or not it is done."""
+
+    def __init__(self, model: ModelFiles, faulty: Faulty) -> None:
+        super().__init__(model, faulty)
+        self.thread = ThreadPoolExecutor(1)
+        self.buffer: dict[str, Any] = {}
+        self.staged = 0
+
+    def stage(self, query: Any) -> Any:
+        self.staged += 1
+        return super().stage(query), self.staged
+
+    def run(self, staged: Any) -> Any:
+        self.thread.submit(self.work, staged)
+        return staged
+
+    def work(self, staged: Any) -> None:
+        time.sleep(0.003)
+        self.buffer = {name: array + np.float32(staged[1]) for name, array in super().read(staged[0]).items()}
+
+    def read(self, outputs: Any) -> Arrays:
+        if not self.buffer:
+            self.work(outputs)
+        return {name: array.copy() for name, array in self.buffer.items()}
+
+    def __exit__(self, *_: object) -> None:
+        self.thread.shutdown(cancel_futures=True)
+
+
+class Forgets(Faulty):
+    """Forgets to wait, in ``run`` and in ``read``: no time is missing, but the answers come later."""
+
+    def open(self, model: ModelFiles, settings: Settings) -> ForgetfulSession:
+        return ForgetfulSession(model, self)
 
 
 class Lies(Faulty):
@@ -243,6 +408,29 @@ class Lies(Faulty):
     def answer(self, arrays: Arrays) -> Arrays:
         self.last.result()
         return arrays
+
+
+class LazyInRead(Faulty):
+    """``run`` only notes the inputs; whoever reads the outputs does the work."""
+
+    def answer(self, arrays: Arrays) -> Arrays:
+        until = time.perf_counter() + 0.0003
+        while time.perf_counter() < until:
+            pass
+        return arrays
+
+
+class LiesInGroups(Faulty):
+    """One query at a time is honest; ``run_all`` hands its group to a thread and returns."""
+
+    def open(self, model: ModelFiles, settings: Settings) -> FaultySession:
+        session = super().open(model, settings)
+        threads = ThreadPoolExecutor(1)
+        session.run_all = lambda staged: [threads.submit(time.sleep, 0.001) for _ in staged]  # type: ignore[attr-defined]
+        return session
+
+    def query(self) -> None:
+        time.sleep(0.001)
 
 
 class NeverStops(Faulty):

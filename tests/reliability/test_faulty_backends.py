@@ -14,7 +14,10 @@ import psutil
 import pytest
 
 from bench.device import records
+from bench.device.records import NAN_MEASURED, NAN_OUTPUTS, TensorJob
+from bench.launch import hearing, local
 from bench.results import Failure
+from tests.backends.test_audit_of_real_adapters import negation
 from tests.launch.talk import MS, Ear, Told, job, measure
 from tests.reliability import faulty
 from tests.reliability.watching import ROOT, SOON_S, gone, pid, soon
@@ -42,7 +45,7 @@ def test_a_backend_in_order_gives_a_whole_process_run(tmp_path: Path) -> None:
     told = run(faulty.Faulty, tmp_path, collect_outputs=True)
     assert told.run.failure is None
     assert told.run.notes == ()
-    assert [phase.name for phase in told.run.phases] == list(records.PHASES)
+    assert [phase.name for phase in told.run.phases] == [name for name in records.PHASES if name != records.SEARCH]
     assert told.run.timings_count == sum(block.count for block in told.run.blocks) == len(told.ear.timings)
     assert told.outputs["y"].shape == (told.run.samples_count, 3)
     assert gone(pid(tmp_path, "worker"))
@@ -60,7 +63,29 @@ def test_a_segmentation_fault_is_recorded_with_its_place(kind: type[faulty.Fault
 def test_an_abort_is_recorded_with_what_was_said_before_it(tmp_path: Path) -> None:
     failure = failure_of(faulty.Aborts, tmp_path)
     assert (failure.error, failure.signal, failure.phase) == ("WorkerCrashed", "SIGABRT", "first-query")
-    assert "terminate called after throwing an instance of 'std::bad_alloc'" in failure.stderr
+    assert "terminate called after throwing an instance of 'std::logic_error'" in failure.stderr
+
+
+def test_an_abort_for_want_of_memory_is_told_as_what_it_is(tmp_path: Path) -> None:
+    failure = failure_of(faulty.AbortsForMemory, tmp_path)
+    assert (failure.error, failure.signal, failure.phase) == ("OutOfMemory", "SIGABRT", "first-query")
+    assert failure.message == "the worker ran out of memory and was ended by SIGABRT"
+
+
+@pytest.mark.parametrize("mib", [100, 150, 400, 700])
+@pytest.mark.parametrize("adapter", ["backends.ort:OnnxRuntimeAdapter", "backends.ov:OpenVinoAdapter"])
+def test_a_limit_on_memory_is_told_wherever_it_is_met(
+    adapter: str, mib: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where numpy is imported, where the samples are read, where a framework loads the model or runs it."""
+    limited = ("/bin/sh", "-c", f'ulimit -v {mib << 10}; exec "$@"', "sh", *local.COMMAND)
+    monkeypatch.setattr(local, "COMMAND", limited)
+    model = negation(tmp_path / "negation.onnx", 6 << 20)
+    x, y = (TensorJob(name, "float32", ["batch", 6 << 20]) for name in "xy")
+    failure = measure(job(adapter, artifacts={"onnx": model}, inputs=[x], outputs=[y], batch=8)).run.failure
+    assert failure is not None
+    assert failure.error == "OutOfMemory", failure
+    assert "ran out of memory" in failure.message
 
 
 def test_a_kill_for_want_of_memory_is_recorded_as_what_it_may_be(tmp_path: Path) -> None:
@@ -94,7 +119,7 @@ def test_a_hang_ends_at_the_deadline(kind: type[faulty.Faulty], tmp_path: Path) 
 
 
 def test_memory_that_runs_out_under_a_limit_is_a_readable_failure(tmp_path: Path) -> None:
-    failure = failure_of(faulty.EatsMemory, tmp_path)
+    failure = failure_of(faulty.EatsMemory, tmp_path, max_ns=60_000 * MS)  # however few queries a second
     assert failure.error == "OutOfMemory"
     assert "ran out of memory" in failure.message
     assert any("MemoryError" in line for line in failure.stderr)
@@ -117,6 +142,17 @@ def test_a_child_that_stays_does_not_outlive_its_case(tmp_path: Path) -> None:
     told = run(faulty.LeavesAChild, tmp_path)
     assert told.run.failure is None
     assert soon(lambda: gone(pid(tmp_path, "child")))
+
+
+@pytest.mark.parametrize("kind", [faulty.LeavesADaemon, faulty.LeavesANamelessDaemon])
+def test_a_daemon_that_left_the_group_does_not_outlive_its_case(kind: type[faulty.Faulty], tmp_path: Path) -> None:
+    told = run(kind, tmp_path)
+    assert told.run.failure is None
+    assert soon(lambda: gone(pid(tmp_path, "child")))
+
+
+def test_the_harness_has_no_child_in_the_worker(tmp_path: Path) -> None:
+    assert run(faulty.WaitsForItsChildren, tmp_path, deadline_s=30.0).run.failure is None
 
 
 def test_a_child_that_holds_the_pipe_does_not_hide_its_parents_crash(tmp_path: Path) -> None:
@@ -153,6 +189,7 @@ def test_outputs_that_are_not_numbers_are_noted(tmp_path: Path) -> None:
         "output `y` is not a number (NaN) in 4 of 64 validation samples",
     )
     assert int(np.isnan(told.outputs["y"]).sum()) == 4
+    assert told.run.facts[NAN_OUTPUTS] == "y"
 
 
 @pytest.mark.parametrize("only_start", [False, True])
@@ -171,13 +208,49 @@ def test_outputs_unlike_the_contract_are_refused_at_the_first_query(
     assert (failure.error, failure.message, failure.phase) == ("OutputsRejected", message, "first-query")
 
 
-def test_outputs_that_go_wrong_in_batches_are_refused_when_they_are_collected(tmp_path: Path) -> None:
-    told = run(faulty.WrongOnTheLastSamples, tmp_path, collect_outputs=True, batch=4)
+def test_outputs_that_go_wrong_in_batches_are_refused_before_any_is_timed(tmp_path: Path) -> None:
+    told = run(faulty.WrongOnTheLastSamples, tmp_path, batch=4)
     assert told.run.failure is not None
     assert told.run.failure.message == "output `y` is float32 (1, 3); the contract says float32 (4, 3)"
-    assert told.run.failure.phase == "accuracy"
-    assert told.run.timings_count > 0
-    assert told.outputs == {}
+    assert told.run.failure.phase == "warm-up"
+    assert told.run.timings_count == 0
+
+
+def test_a_batch_that_is_no_number_is_a_fact_of_the_process(tmp_path: Path) -> None:
+    told = run(faulty.NanInBatches, tmp_path, batch=4)
+    assert told.run.failure is None
+    assert NAN_OUTPUTS not in told.run.facts
+    assert told.run.facts[NAN_MEASURED] == "y"
+
+
+def measured(kind: type[faulty.Faulty], folder: Path) -> Told:
+    ear = Ear(on_phase=lambda name: name == "measure" and (folder / "measuring").write_text(""))
+    return run(kind, folder, ear)
+
+
+def test_outputs_that_go_wrong_while_they_are_timed_are_refused_after_it(tmp_path: Path) -> None:
+    failure = measured(faulty.GoesWrongLater, tmp_path).run.failure
+    assert failure is not None
+    assert failure.message == "output `y` is float32 (1, 5); the contract says float32 (1, 3)"
+    assert failure.phase == "measure"
+
+
+def test_outputs_that_become_nan_while_they_are_timed_are_a_fact_of_the_process(tmp_path: Path) -> None:
+    told = measured(faulty.NanLater, tmp_path)
+    assert told.run.failure is None
+    assert told.run.facts[NAN_MEASURED] == "y"
+
+
+@pytest.mark.parametrize("kind", [faulty.Lies, faulty.Forgets])
+def test_a_process_that_only_starts_is_audited_too(kind: type[faulty.Faulty], tmp_path: Path) -> None:
+    failure = failure_of(kind, tmp_path, only_start=True)
+    assert (failure.error, failure.phase) == ("MeasurementInvalid", "audit")
+
+
+def test_a_session_that_forgets_to_wait_also_when_it_is_read_is_caught(tmp_path: Path) -> None:
+    failure = failure_of(faulty.Forgets, tmp_path)
+    assert (failure.error, failure.phase) == ("MeasurementInvalid", "warm-up")
+    assert "outputs that had been read changed within 20 ms" in failure.message
 
 
 def test_a_backend_that_hands_its_work_to_a_thread_is_caught(tmp_path: Path) -> None:
@@ -190,6 +263,22 @@ def test_a_backend_that_hands_its_work_to_a_thread_is_caught(tmp_path: Path) -> 
     assert told.run.timings_count == 0
 
 
+def test_a_backend_that_leaves_its_work_to_the_read_is_caught(tmp_path: Path) -> None:
+    told = run(faulty.LazyInRead, tmp_path)
+    assert told.run.failure is not None
+    assert told.run.failure.error == "MeasurementInvalid"
+    assert told.run.timings_count == 0
+
+
+def test_a_backend_that_hands_a_group_of_batches_to_a_thread_is_caught(tmp_path: Path) -> None:
+    told = run(faulty.LiesInGroups, tmp_path, scenario="offline")
+    assert told.run.failure is not None
+    assert told.run.failure.error == "MeasurementInvalid"
+    assert "`run_all`" in told.run.failure.message
+    assert told.run.timings_count == 0
+    assert run(faulty.LiesInGroups, tmp_path).run.failure is None  # one query at a time it is honest
+
+
 def test_a_worker_killed_in_the_middle_keeps_what_was_measured(tmp_path: Path) -> None:
     ear = Ear(on_block=lambda block: os.kill(pid(tmp_path, "worker"), signal.SIGKILL))
     told = run(faulty.Faulty, tmp_path, ear, max_ns=60_000 * MS)
@@ -197,6 +286,45 @@ def test_a_worker_killed_in_the_middle_keeps_what_was_measured(tmp_path: Path) -
     assert failure is not None
     assert (failure.error, failure.signal, failure.phase) == ("WorkerCrashed", "SIGKILL", "measure")
     assert told.run.timings_count == sum(block.count for block in told.run.blocks) >= 1
+
+
+def test_peak_memory_is_the_highest_of_all_queries_even_where_it_was_given_back(tmp_path: Path) -> None:
+    ear = Ear(on_phase=lambda name: name == "measure" and (tmp_path / "measuring").write_text(""))
+    one = run(faulty.TouchesMemory, tmp_path, ear, max_ns=1500 * MS, min_ns=1500 * MS).run
+    assert one.failure is None
+    assert one.memory is not None and one.memory.peak_bytes is not None and one.memory.load_bytes is not None
+    assert 295_000_000 < one.memory.peak_bytes - one.memory.load_bytes < 380_000_000
+    held = {phase.name: phase.rss_bytes or 0 for phase in one.phases}
+    assert 0 < held["measure"] < one.memory.peak_bytes - 200_000_000
+
+
+def test_outputs_are_collected_from_the_beginning_of_a_sequence(tmp_path: Path) -> None:
+    """Whatever the warm-up and the measurement did to the model's state."""
+    told = run(faulty.Counts, tmp_path, collect_outputs=True)
+    assert told.run.failure is None
+    assert told.run.samples_count == 64
+    assert told.outputs["y"][:, 0].tolist() == list(range(64))
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        (faulty.CrashesInClose, "WorkerCrashed"),
+        (faulty.RaisesInClose, "RuntimeError"),
+        (faulty.HangsInClose, "WorkerTimeout"),
+    ],
+)
+def test_a_failure_in_close_is_told_as_such_and_keeps_what_was_measured(
+    kind: type[faulty.Faulty], error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hearing, "CLOSE_S", 1.0)
+    told = run(kind, tmp_path, collect_outputs=True)
+    assert told.run.failure is not None
+    assert (told.run.failure.error, told.run.failure.phase) == (error, "close")
+    assert told.run.is_whole
+    assert told.run.memory is not None
+    assert told.run.timings_count == sum(block.count for block in told.run.blocks) > 0
+    assert told.outputs["y"].shape == (told.run.samples_count, 3)
 
 
 def test_facts_that_cannot_be_stored_are_a_protocol_error(tmp_path: Path) -> None:

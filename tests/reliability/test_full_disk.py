@@ -21,7 +21,7 @@ from tests.reliability.filling_run import CASES
 from tests.store.runs import FIRST, SECOND, case, info, process, stored_case
 
 ROOT = Path(__file__).parents[2]
-SAFE = r"the cases finished before are safe.*--resume 20260102-030405-678-abcd"
+SAFE = r"the cases finished before are safe.*--resume .*20260102-030405-678-abcd"
 
 
 @contextmanager
@@ -96,9 +96,16 @@ def test_a_run_that_cannot_be_begun_leaves_no_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no /dev/full")
-def test_the_kernel_says_no_space_left(writer: store.RunStore) -> None:
-    for name in (f"{SECOND}.0.npy.tmp", f"{SECOND}.0.outputs.npz.tmp", f"{SECOND}.json.tmp"):
-        (writer.path / "cases" / name).symlink_to("/dev/full")
+def test_the_kernel_says_no_space_left(writer: store.RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def on_a_full_disk(name: Path, flags: int, *mode: int) -> int:
+        """The file is made, and what is written to it goes to a disk that is full."""
+        descriptor = opened(name, flags, *mode)
+        if flags & os.O_CREAT:
+            os.dup2(full, descriptor, inheritable=False)
+        return descriptor
+
+    opened, full = os.open, os.open("/dev/full", os.O_WRONLY | os.O_CLOEXEC)
+    monkeypatch.setattr(os, "open", on_a_full_disk)
     column = writer.timings_writer(SECOND, 0)
     with pytest.raises(ResultFileError, match=f"No space left on device; {SAFE}"):
         column.append(bytes(1 << 20))
@@ -106,6 +113,7 @@ def test_the_kernel_says_no_space_left(writer: store.RunStore) -> None:
         writer.save_outputs(SECOND, 0, {"logits": np.zeros(1 << 16)})
     with pytest.raises(ResultFileError, match=f"No space left on device; {SAFE}"):
         writer.save(case(SECOND))
+    os.close(full)
     unharmed(writer)
 
 

@@ -18,7 +18,10 @@ from tests.launch.talk import Ear, job, measure
 from tests.reliability import faulty
 from tests.reliability.watching import ROOT, gone, pid, soon
 
-BUSY, STUCK = (f"{kind.__module__}:{kind.__name__}" for kind in (faulty.NeverStops, faulty.HangsWithoutPython))
+BUSY, STUCK, STUCK_WITH_CHILD, STUCK_WITH_DAEMON = (
+    f"{kind.__module__}:{kind.__name__}"
+    for kind in (faulty.NeverStops, faulty.HangsWithoutPython, faulty.StuckWithAChild, faulty.StuckWithADaemon)
+)
 
 
 @pytest.fixture
@@ -49,14 +52,35 @@ def test_ctrl_c_leaves_no_process(host: subprocess.Popen[str], tmp_path: Path) -
     assert soon(lambda: all(gone(child.pid) for child in children))
 
 
-@pytest.mark.parametrize("host", [(BUSY, "measure"), (STUCK, "first-query")], indirect=True)
-def test_a_worker_is_gone_when_its_host_was_killed(host: subprocess.Popen[str], tmp_path: Path) -> None:
-    """Also inside a C call that holds the interpreter's lock: then the kernel ends it."""
-    worker = pid(tmp_path, "worker")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "host",
+    [(BUSY, "measure"), (STUCK_WITH_CHILD, "first-query"), (STUCK_WITH_DAEMON, "first-query")],
+    indirect=True,
+)
+def test_a_worker_and_its_children_are_gone_when_their_host_was_killed(
+    host: subprocess.Popen[str], tmp_path: Path, number: int
+) -> None:
+    """Also inside a C call that holds the interpreter's lock, and also a child in a session of its own."""
+    worker, child = pid(tmp_path, "worker"), pid(tmp_path, "child")
     assert not gone(worker)
-    host.kill()
+    assert not gone(child)
+    os.kill(host.pid, number)
     host.wait(60)
-    assert soon(lambda: gone(worker))
+    assert soon(lambda: gone(worker) and gone(child))
+    assert soon(lambda: strays_in(worker) == [])
+
+
+def strays_in(group: int) -> list[int]:
+    """What is left of a process group, the guard included."""
+    return [one.pid for one in psutil.process_iter() if not gone(one.pid) and group_of(one.pid) == group]
+
+
+def group_of(process: int) -> int | None:
+    try:
+        return os.getpgid(process)
+    except ProcessLookupError:
+        return None
 
 
 def test_a_worker_ends_with_its_children_when_its_input_is_closed(

@@ -20,7 +20,9 @@ HARMFUL = (
     "$x$", "[a](http://evil.example)", "![a](http://evil.example/x.png)", "http://evil.example", "www.evil.example",
     "@someone", "#12", "GH-12", "# ", "- ", "1. ", "> ", "漢字", "é", "🙂", " ",
 )  # fmt: skip
-hostile_text = st.lists(st.sampled_from(HARMFUL) | st.text(max_size=3), min_size=1, max_size=6).map("".join)
+hostile_text = (
+    st.lists(st.sampled_from(HARMFUL) | st.text(max_size=3), min_size=1, max_size=6).map("".join).filter(bool)
+)
 
 
 def poisoned(text: str, *, before: bool) -> StoredRun:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from bench.report import console
+from bench.report import console, values
 from bench.report.text import clean
 from bench.results import Figure, Outcome, StoredRun, Verdict
 from tests.report.example import MET, MISSED, case, every_outcome, kept, latency, run, verdict
@@ -167,3 +167,33 @@ def test_a_scenario_longer_than_its_metrics_stands_on_one_line() -> None:
     own = (verdict("multi-stream", figure, "at most", 2e6, "2 ms", MET, "within"),)
     text = console.render(run(case("a", "null", "multi-stream", own)), width=80)
     assert re.search(r"^ +multi-stream$", text, re.MULTILINE)
+
+
+def test_a_refusal_is_told_in_its_own_words_and_what_broke_with_the_workers_last_lines() -> None:
+    text = console.render(every_outcome(), width=200)
+    assert "failed in load (ModelRejected): opset 99 is not supported" in text
+    assert "Check failed: opset <= 21" not in text
+    assert "│ Segmentation fault" in text
+    assert "│ Check failed: opset <= 21" in console.render(every_outcome(), width=200, verbose=True)
+
+
+@pytest.mark.parametrize("unit", ["ns", "per_s"])
+def test_an_interval_that_goes_down_to_nothing_is_shown_with_one_side(unit: str) -> None:
+    shown = values.measured(Figure("x", unit, 2e6, 0.0, 4e6))
+    assert re.fullmatch(r".+ \[≤ .+\]", shown) and " 0" not in shown, shown
+    assert "≤" not in values.measured(Figure("x", unit, 2e6, 1.0, 4e6))
+    assert "≤" not in values.measured(Figure("x", unit, 0.0, 0.0, 4e6)), "nothing itself was measured"
+    assert values.measured(Figure("top-1", "ratio", 0.5, 0.0, 1.0)).count(",") == 1, "a share may well be 0"
+
+
+def test_the_signs_of_the_tables_are_explained_where_they_are_and_only_there() -> None:
+    wide, narrow = (console.render(every_outcome(), width=width) for width in (100, 60))
+    assert console.INTERVAL_LEGEND in wide
+    assert console.SPREAD_LEGEND in wide
+    assert console.INTERVAL_LEGEND in narrow
+    assert "spread" not in narrow
+    exact = verdict("accuracy", Figure("top-1", "ratio", 0.98), "at least", 0.97, "≥ 97 %", MET, "")
+    bare = console.render(run(case("ort-1", "onnxruntime", "single-stream", (exact,))), width=100)
+    assert "✓  top-1" in bare
+    assert console.INTERVAL_LEGEND not in bare
+    assert console.SPREAD_LEGEND not in bare

@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from bench.device.records import NEVER_NS
 from bench.judge.verdict import exit_code
-from bench.report import FORMATS
+from bench.report import FORMATS, console
 from bench.report.frame import COLUMNS, frame
+from bench.report.json import document
 from bench.report.rows import rows, sentence, summary, verdicts
 from bench.report.text import clean
-from bench.results import Block, Figure, Outcome, Serving, StoredRun
+from bench.results import Block, Crew, Disturbed, Figure, Json, Outcome, Searched, Serving, StoredRun, Undisturbed
 from tests.report.example import MET, case, every_outcome, kept, latency, process, run, verdict
 from tests.report.hostile import hostile_text, poisoned
 
@@ -213,7 +215,7 @@ def test_an_open_loop_tells_its_rate_its_queue_and_its_lateness() -> None:
     found = verdict("server", latency("latency p99", 1e6, 9e5, 1.1e6), "at most", 2e6, "2 ms", MET, "within")
     blocks = (Block(10, 10, 0, 10**9, 0, 10**8, 3), Block(10, 10, 10**9, 10**9, 0, 10**8, 7))
     runs = tuple(
-        replace(process(index), blocks=blocks, serving=Serving(200.0, "poisson", index, index, 9, 4_000, 70_000))
+        replace(process(index), blocks=blocks, serving=Serving(200.0, "poisson", index, index, 1000, 4_000, 70_000))
         for index in range(3)
     )
     whole = run(case("a", "null", "server", (found,), process_runs=runs))
@@ -221,4 +223,88 @@ def test_an_open_loop_tells_its_rate_its_queue_and_its_lateness() -> None:
     assert told in " ".join(markdown(whole).split())
     idle = tuple(replace(one, serving=Serving(200.0, "constant", 1, 0, 0, None, None)) for one in runs)
     text = " ".join(markdown(run(case("a", "null", "server", (found,), process_runs=idle))).split())
-    assert "constant arrivals at 200/s · queue 7 at most · warm-up" in text
+    few = "0 queries found it free: too few to tell how late they were issued"
+    assert f"constant arrivals at 200/s · queue 7 at most · {few} · warm-up" in text
+
+
+@pytest.mark.parametrize(
+    ("found_free", "told"),
+    [
+        ((1, 19, 3), "19 queries found it free: too few to tell how late they were issued"),
+        ((1, 20, 3), "issued 4 µs late in the median"),
+        ((99, 100, 3), "issued 4 µs late in the median, 20 µs at p90"),
+        ((999, 1000, 3), "issued 4 µs late in the median, 20 µs at p90, 70 µs at p99"),
+    ],
+)
+def test_a_lateness_is_told_as_far_as_the_queries_tell_it(found_free: tuple[int, ...], told: str) -> None:
+    found = verdict("server", latency("latency p99", 1e6, 9e5, 1.1e6), "at most", 2e6, "2 ms", MET, "within")
+    runs = tuple(
+        replace(process(index), serving=Serving(9.0, "poisson", 1, 0, free, 4_000, 70_000, late_p90_ns=20_000))
+        for index, free in enumerate(found_free)
+    )
+    text = " ".join(markdown(run(case("a", "null", "server", (found,), process_runs=runs))).split())
+    assert f"queue 0 at most · {told} · warm-up" in text
+
+
+def test_who_answered_and_what_was_lost_is_told() -> None:
+    found = verdict("server", latency("latency p99", 1e6, 9e5, NEVER_NS), "at most", 2e6, "2 ms", MET, "within")
+    crew = Crew(4, 1, (0, 1, 2, 3), issues=500, batch_max=8, answered=1200, dropped=7, timed_out=1100)
+    served = Serving(200.0, "bursts of 8", 1, 0, 0, None, None, crew)
+    runs = tuple(replace(process(index), serving=served) for index in range(2))
+    text = " ".join(markdown(run(case("a", "null", "server", (found,), process_runs=runs))).split())
+    assert "4 workers on one session, pinned to cores 0, 1, 2, 3 · batches of 2.4 in the mean, 8 at most" in text
+    assert "14 dropped · 2,200 timed out · arrivals in bursts of 8 at 200/s" in text
+    assert "never" in text
+    alone = tuple(replace(one, serving=replace(served, crew=Crew(2, 2))) for one in runs)
+    text = " ".join(markdown(run(case("a", "null", "server", (found,), process_runs=alone))).split())
+    assert "2 workers on 2 sessions, not pinned · arrivals" in text
+
+
+def test_a_search_tells_who_answered_its_trials_and_how_late_they_were_issued() -> None:
+    found = verdict("server", latency("latency p99", 1e6, 9e5, 2e6), "at most", 2e6, "2 ms", MET, "within")
+    seen = Searched(((0.99, 10**7),), (), (), ((500.0, 700, 1, 2, 3), (510.0, 700, 1, 2, 3)), Crew(2, 1, (0, 1)), 9000)
+
+    def text(searched: Searched) -> str:
+        runs = tuple(replace(process(index), searched=searched) for index in range(2))
+        return " ".join(markdown(run(case("a", "null", "server", (found,), process_runs=runs))).split())
+
+    assert "4 trials of rates by 2 workers on one session, pinned to cores 0, 1, issued 9 µs late in the" in text(seen)
+    assert "4 trials of rates by one thread · " in text(replace(seen, crew=Crew(), late_p50_ns=None))
+
+
+def test_means_of_several_queries_are_told_as_such() -> None:
+    found = verdict("single-stream", latency("latency p99", 1e6, 9e5, 2e6), "at most", 2e6, "2 ms", MET, "within")
+    runs = tuple(replace(process(index), facts={"calls_per_timing": 16}) for index in range(2))
+    text = " ".join(markdown(run(case("a", "null", "single-stream", (found,), process_runs=runs))).split())
+    assert "timings, each the mean of 16 queries" in text
+
+
+def test_disturbed_blocks_are_counted_and_their_figures_stand_beside_those_of_all() -> None:
+    p50 = replace(latency("latency p50", 9e5, 8e5, 1e6), undisturbed=Undisturbed(7e5, 6.9e5, 7.1e5))
+    p99 = replace(latency("latency p99", 9e6, 8e6, 1e7), undisturbed=Undisturbed(None, why_not="too few"))
+    verdicts = tuple(verdict("single-stream", one, "at most", 2e7, "20 ms", MET, "within") for one in (p50, p99))
+    blocks = tuple(Block(10, 10, at * 10**9, 10**9, 0) for at in range(4))
+    marks = (Disturbed(1, ("steal", "pressure")), Disturbed(2, ("steal",)))
+    runs = (replace(process(0), blocks=blocks, disturbed=marks), replace(process(1), blocks=blocks))
+    whole = run(case("a", "null", "single-stream", verdicts, process_runs=runs))
+    assert "2 of 8 blocks disturbed (steal 2, pressure 1)" in " ".join(markdown(whole).split())
+    short, verbose = (" ".join(console.render(whole, width=200, verbose=one).split()) for one in (False, True))
+    beside = "latency p50: 900 µs [800 µs, 1 ms]; without the disturbed blocks 700 µs [690, 710]"
+    assert beside in verbose
+    assert beside not in short
+    assert "without the disturbed blocks: latency p50 700 µs [690, 710], latency p99 too few" in short
+    assert "without the disturbed blocks: latency p50 700 µs" in " ".join(markdown(whole).replace("\\", "").split())
+    assert "without the disturbed blocks too little is left of latency p99" in verbose
+    figures = [one["figure"] for one in document(whole)["rows"]]
+    assert [one["undisturbed"]["value"] for one in figures] == [7e5, None]
+
+
+def test_where_disturbed_blocks_are_left_out_the_figures_with_them_stand_beside() -> None:
+    p50 = replace(latency("latency p50", 9e5, 8e5, 1e6), undisturbed=Undisturbed(7e5, 6.9e5, 7.1e5))
+    left = latency("latency p50", 7e5, 6.9e5, 7.1e5)
+    found = verdict("single-stream", left, "at most", 2e7, "20 ms", MET, "within")
+    settings: dict[str, Json] = {"leave_out_disturbed": True}
+    one = replace(case("a", "null", "single-stream", (found,), process_runs=(process(0),)), settings=settings)
+    whole = run(replace(one, figures=(p50,)))
+    assert "with the disturbed blocks: latency p50 900 µs [800 µs, 1 ms]" in " ".join(console.render(whole).split())
+    assert "disturbed blocks:" not in console.render(run(one)), "none was disturbed"

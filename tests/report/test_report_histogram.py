@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.device.records import NEVER_NS
 from bench.report import histogram
 from bench.units import show
 
@@ -52,6 +53,12 @@ def test_the_bins_are_those_of_numpy_on_the_logarithms() -> None:
 def test_latencies_that_are_all_alike_are_one_bar(latencies: list[int]) -> None:
     assert histogram.bins(latencies, 16) == (len(latencies),)
     assert "█" in histogram.line(latencies, 16)
+
+
+def test_queries_that_were_never_answered_are_in_no_bin() -> None:
+    latencies = [1000] * 50 + [NEVER_NS] * 50 + [9_000_000]
+    assert histogram.line(latencies, 20) == "1 µs █" + " " * 18 + "▁ 9 ms (log scale)"
+    assert sum(histogram.bins(latencies, 20)) == 51
 
 
 def test_ten_million_timings_are_read_from_their_file_in_small_pieces(tmp_path: Path) -> None:

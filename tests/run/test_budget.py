@@ -45,6 +45,16 @@ def test_a_spent_budget_starts_no_process() -> None:
     assert budget.next_process_ns(10 * S) is None
 
 
+def test_what_is_left_is_told_and_is_never_below_nothing() -> None:
+    clock = Clock()
+    budget = Budget(3 * S, 2, clock)
+    clock.now = 2 * S
+    assert budget.left_ns() == S
+    clock.now = 4 * S
+    assert budget.left_ns() == 0
+    assert Budget(None, 2, clock).left_ns() is None
+
+
 def test_processes_that_will_not_come_leave_their_share_to_the_others() -> None:
     clock = Clock()
     budget = Budget(8 * S, 4, clock)
@@ -64,3 +74,9 @@ def test_no_share_is_below_the_least_or_above_what_was_wanted(total: int, steps:
             continue
         assert min(wanted, LEAST_NS) <= granted <= wanted
         clock.now += granted + start_up
+
+
+def test_a_process_that_comes_after_all_gets_a_share() -> None:
+    budget = Budget(8 * S, 1, Clock())
+    budget.expect(1)
+    assert budget.next_process_ns(10 * S) == 4 * S

@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from backends.torch_load import without_deprecations
 from bench.store import load_timings
 
 MODEL = """
@@ -73,6 +74,18 @@ def test_an_eager_model_with_its_state_is_measured_where_its_code_is_allowed(kin
     assert not (tmp_path / "results").exists()
     done = bench(tmp_path, "run", "contract.yaml", "--allow-code")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_code_that_a_target_chooses_needs_to_be_allowed_also_beside_an_artifact(tmp_path: Path) -> None:
+    written(tmp_path, "safetensors")
+    with without_deprecations():
+        torch.jit.save(torch.jit.script(build()), tmp_path / "m.ts.pt")
+    text = (tmp_path / "contract.yaml").read_text().replace("artifacts: {", "artifacts: {torchscript: m.ts.pt, ")
+    (tmp_path / "contract.yaml").write_text(text)
+    refused = bench(tmp_path, "run", "contract.yaml")
+    assert refused.returncode == 2
+    assert "contract.yaml:2:62: `my_model:build` is code that this contract asks to run" in refused.stderr
+    assert not (tmp_path / "results").exists()
 
 
 def test_a_state_that_does_not_fit_the_module_is_refused_by_the_names_that_do_not(tmp_path: Path) -> None:

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 from bench.units import show
-from tests.speed import contest, null_loop, outside, page, start, ten_million, whole_runs
-from tests.speed.lines import Line, against_all, bounded, bounded_ns, compared
+from tests.speed import contest, fresh, outside, page, plot, soon, start, ten_million, verdicts, whole_runs
+from tests.speed.lines import Line, Section, against_all, bounded, bounded_ns, compared, lines_of
 from tests.speed.rounds import pin, take_turns
 from tests.speed.subjects import ROOT
+from tests.speed.under_load import arriving, drawing, four_scenarios, peak_rate, queue_of_one
+from tests.speed.under_load.runs import SERVICE_NS
 
-PAGE = ROOT / "docs" / "benchmarks.md"
+PAGE, PLOT = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "wrong-by-limit.svg"
+DRAWN: dict[str, str] = {}
+"""Plots that go beside the page: name -> SVG."""
 PROCESSES, ROUNDS, TURN_S = 4, 9, 0.1
 BY_HAND_TARGET, PEER_TARGET = 1.02, 1.0
 
 
 def null() -> list[Line]:
-    """The loop's own cost."""
-    figures = take_turns(null_loop.sides(), 25, 0.05)
+    """The loop's own cost, in several fresh processes."""
+    figures: dict[str, list[float]] = {}
+    for _ in range(PROCESSES):
+        for side, values in fresh.measured("null_loop", str(ROUNDS), str(TURN_S)).items():
+            figures.setdefault(side, []).extend(values)
     ours, hand = figures["iteration"], figures["by hand"]
     return [
         bounded_ns("an iteration of the loop on `null`", ours, 200),
@@ -37,12 +39,19 @@ def null() -> list[Line]:
 
 def race(backend: str) -> list[Line]:
     """One backend on both models, in several fresh processes each."""
-    targets: dict[str, float | None] = {contest.HAND: BY_HAND_TARGET}
+    targets: dict[str, float | None] = {contest.HAND: BY_HAND_TARGET, contest.SHORTEST: BY_HAND_TARGET}
+    like = contest.LIKE.get(backend, ())
     targets.update(dict.fromkeys(contest.PEERS[backend], PEER_TARGET))
+    for own, theirs in like:  # held to a target is like beside like; our latency beside their clock only informs
+        targets[theirs] = None
+        del targets[own]
     lines = []
     for name in ("tiny", "digits"):
         figures = raced(backend, name)
         lines += against_all(name, figures, contest.OURS, targets)
+        lines += [
+            compared(f"{name}: {own}, beside {them}", figures[own], figures[them], PEER_TARGET) for own, them in like
+        ]
         lines.append(
             compared(f"{name}: {contest.HAND} beside itself", figures[contest.HAND], figures[contest.AGAIN], None)
         )
@@ -55,15 +64,11 @@ def raced(backend: str, name: str) -> dict[str, list[float]]:
     Of a peer that reports means, each process's quietest round stands for all: in its favour.
     """
     figures: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        into = Path(folder) / "figures.json"
-        for index in range(PROCESSES):
-            command = [sys.executable, "-m", "tests.speed.contest", backend, name, str(into)]
-            command += ["--rounds", str(ROUNDS), "--seconds", str(TURN_S)] + ["--mirrored"] * (index % 2)
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            for side, values in json.loads(into.read_text(encoding="utf-8")).items():
-                kept = [min(values)] * len(values) if side in contest.MEANS else values
-                figures.setdefault(side, []).extend(kept)
+    said = [backend, name, "--rounds", str(ROUNDS), "--seconds", str(TURN_S)]
+    for index in range(PROCESSES):
+        for side, values in fresh.measured("contest", *said, *["--mirrored"] * (index % 2)).items():
+            kept = [min(values)] * len(values) if side in contest.MEANS else values
+            figures.setdefault(side, []).extend(kept)
     return figures
 
 
@@ -85,8 +90,12 @@ def around() -> list[Line]:
     ours, theirs = started[start.OURS], started[start.THEIRS]
     lines = [compared(f"`{start.OURS}` beside `{start.THEIRS}`", ours, theirs, start.TIMES, start.PLUS_NS)]
     spent = outside.in_turns(5)
-    what = "outside measuring in a three-case run, beside the three frameworks' own import and load"
-    lines.append(compared(what, spent[outside.OURS], spent[outside.THEIRS], 1.5))
+    for what, side, most in (
+        ("outside measuring (the timed loop, warm-up and closure audit count as measuring)", outside.OURS, 1.5),
+        ("outside the timed loop (warm-up and closure audit count as well)", outside.OUTSIDE_LOOP, None),
+    ):
+        said = f"a three-case run, {what}, beside the three frameworks' own import and load"
+        lines.append(compared(said, spent[side], spent[outside.THEIRS], most))
     return lines
 
 
@@ -108,7 +117,14 @@ def large() -> list[Line]:
     ]
 
 
-SECTIONS: dict[str, Callable[[], Sequence[Line]]] = {
+def waiting() -> list[Line]:
+    """Four loads on a device of known service time, and a plot of them."""
+    waited, points = queue_of_one.measure()
+    DRAWN[drawing.FILE] = drawing.render(points, SERVICE_NS)
+    return queue_of_one.lines(waited)
+
+
+SECTIONS: dict[str, Callable[[], Section]] = {
     "The loop alone": null,
     "ONNX Runtime: median latency": lambda: race("onnxruntime"),
     "PyTorch: median latency": lambda: race("pytorch"),
@@ -116,6 +132,12 @@ SECTIONS: dict[str, Callable[[], Sequence[Line]]] = {
     "Whole runs": whole,
     "Around the measurement": around,
     "A case with 10 million timings": large,
+    "Wrong verdicts": verdicts.measure,
+    "Time to a verdict": lambda: soon.lines(soon.measure()),
+    "Under load: waiting beside the theory": waiting,
+    "Under load: lateness and stalls": lambda: arriving.lines(arriving.measure()),
+    "Under load: the highest rate that keeps a p99": lambda: peak_rate.lines(peak_rate.measure()),
+    "Under load: beside LoadGen in its four scenarios": lambda: four_scenarios.lines(four_scenarios.measure()),
 }
 
 
@@ -126,17 +148,21 @@ def main() -> None:
     only = parser.parse_args().only
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else every start would compile our modules anew, not the peers'
     cores, core, begin = len(os.sched_getaffinity(0)), pin(), time.monotonic()
-    sections: dict[str, Sequence[Line]] = {}
+    sections: dict[str, Section] = {}
     for title, measure in SECTIONS.items():
         if only is None or only.lower() in title.lower():
             print(f"\n{title}", flush=True)
             sections[title] = measure()
-            for line in sections[title]:
+            for line in lines_of(sections[title]):
                 tell(line)
     took_s = time.monotonic() - begin
     if only is None:
-        PAGE.write_text(page.render(sections, cores, core, took_s), encoding="utf-8")
-        print(f"\nwritten: {PAGE.relative_to(ROOT)}, after {took_s:.0f} s")
+        text = page.render(sections, cores, core, took_s)
+        PAGE.write_text(text, encoding="utf-8")
+        PLOT.write_text(plot.draw(text), encoding="utf-8")
+        for name, svg in DRAWN.items():
+            (PAGE.parent / name).write_text(svg, encoding="utf-8")
+        print(f"\nwritten: {PAGE.relative_to(ROOT)} and {PLOT.relative_to(ROOT)}, after {took_s:.0f} s")
     print(f"\n{page.count(sections)}")
 
 

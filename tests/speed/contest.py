@@ -14,27 +14,40 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.speed.peers import by_hand, mlperf, ov_app, poly, torch_timer
-from tests.speed.peers.ours import ours
+from tests.speed.peers.ours import ours, ours_by_inner_clock
 from tests.speed.rounds import Side, pin, take_turns
 from tests.speed.subjects import Subject, subject, write_tiny_torchscript
 
 Peer = Callable[[Subject], Side]
 OURS, HAND, AGAIN = "benchpact", "hand-written loop", "hand-written loop, again"
+OURS_INNER, APP_INNER = "benchpact, the request's inner clock", "benchmark_app, its inner clock"
+SHORTEST = "hand-written loop, shortest call"
 
 BY_HAND: dict[str, Peer] = {
     "onnxruntime": by_hand.ort,
     "pytorch": by_hand.pytorch,
     "openvino": by_hand.openvino,
 }
+BY_HAND_SHORTEST: dict[str, Peer] = {
+    "onnxruntime": by_hand.ort_shortest,
+    "pytorch": by_hand.pytorch_shortest,
+    "openvino": by_hand.openvino_shortest,
+}
 PEERS: dict[str, dict[str, Peer]] = {
-    "onnxruntime": {"MLPerf LoadGen": mlperf.loadgen, "Polygraphy": poly.polygraphy},
+    "onnxruntime": {
+        "MLPerf LoadGen": mlperf.loadgen,
+        "MLPerf LoadGen driving our adapter": mlperf.loadgen_on_ours,
+        "Polygraphy": poly.polygraphy,
+    },
     "pytorch": {"torch.utils.benchmark.Timer": torch_timer.timer},
     "openvino": {
         "benchmark_app, time a call": ov_app.per_call,
-        "benchmark_app, its inner clock": ov_app.reported,
+        APP_INNER: ov_app.reported,
+        OURS_INNER: lambda raced: ours_by_inner_clock(raced.files(), raced.library()),
     },
 }
-
+LIKE = {"openvino": ((OURS_INNER, APP_INNER),)}
+"""Pairs of the same figure on both sides, where a peer's own figure is not the recorded latency."""
 
 MEANS = ("torch.utils.benchmark.Timer", "benchmark_app, time a call")
 """Peers that report a mean over many calls, which other programs on the machine raise; a median they do not."""
@@ -48,7 +61,8 @@ def sides(backend: str, raced: Subject, peers: dict[str, Peer], mirrored: bool) 
     The hand-written loop is there twice: how far it is from itself is what the contest cannot tell.
     """
     made: dict[str, Callable[[], Side]] = {OURS: lambda: ours(backend, raced.files(), raced.library())}
-    for name, peer in {HAND: BY_HAND[backend], **peers, AGAIN: BY_HAND[backend]}.items():
+    written = {HAND: BY_HAND[backend], SHORTEST: BY_HAND_SHORTEST[backend]}
+    for name, peer in {**written, **peers, AGAIN: BY_HAND[backend]}.items():
         made[name] = lambda peer=peer: peer(raced)  # type: ignore[misc]
     order = list(reversed(made)) if mirrored else list(made)
     return {name: made[name]() for name in order}

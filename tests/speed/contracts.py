@@ -29,6 +29,14 @@ class Finished:
 
 def write(folder: Path, raced: Subject, targets: Mapping[str, str], scenario: str) -> Path:
     """A contract for the subject on targets (name -> backend); ``scenario`` is the single-stream block."""
+    settings = "device: cpu, threads: 1, precision: fp32, residency: host"
+    limits = f"limits: {{single-stream: {{{scenario}}}}}"
+    said = {name: f"backend: '{backend}', {settings}, {limits}" for name, backend in targets.items()}
+    return write_targets(folder, raced, said)
+
+
+def write_targets(folder: Path, raced: Subject, targets: Mapping[str, str]) -> Path:
+    """A contract for the subject on targets: name -> all that is said of it, its limits too."""
     artifacts = []
     for kind, path in (("onnx", raced.onnx), ("torchscript", raced.torchscript)):
         if path.exists():
@@ -43,17 +51,15 @@ def write(folder: Path, raced: Subject, targets: Mapping[str, str], scenario: st
         f"inputs: {{{raced.input.name}: {{dtype: float32, shape: [{_dims(raced.input.shape)}]}}}}",
         f"outputs: {{{raced.output.name}: {{dtype: float32, shape: [{_dims(raced.output.shape)}]}}}}",
         "batch: batch",
-        f"limits: {{single-stream: {{{scenario}}}}}",
         "targets:",
+        *(f"  {name}: {{{said}}}" for name, said in targets.items()),
     ]
-    for name, backend in targets.items():
-        lines.append(f"  {name}: {{backend: '{backend}', device: cpu, threads: 1, precision: fp32, residency: host}}")
     path = folder / "contract.yaml"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
-def run(contract: Path) -> Finished:
+def run(contract: Path, environment: Mapping[str, str] | None = None) -> Finished:
     """``benchpact run`` of the contract, quietly, into a new folder beside it.
 
     Raises RuntimeError where nothing was stored or a process run failed: there is nothing to compare then.
@@ -61,7 +67,7 @@ def run(contract: Path) -> Finished:
     results = Path(tempfile.mkdtemp(dir=contract.parent))
     command = [sys.executable, "-m", "bench", "run", str(contract), "--results", str(results), "-q"]
     begin = time.perf_counter_ns()
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
     assert child.stderr is not None
     with child.stderr:
         said = child.stderr.read()

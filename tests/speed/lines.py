@@ -21,6 +21,23 @@ class Line:
     kept: bool | None
 
 
+@dataclass(frozen=True)
+class Table:
+    """What stands behind a section's lines, below them: text, no targets."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+Section = Sequence[Line | Table]
+
+
+def lines_of(section: Section) -> list[Line]:
+    """The lines alone."""
+    return [one for one in section if isinstance(one, Line)]
+
+
 def compared(
     what: str, ours: Sequence[float], theirs: Sequence[float], most: float | None, plus_ns: float = 0.0
 ) -> Line:
@@ -37,10 +54,13 @@ def compared(
 
 
 def bounded_ns(what: str, ours: Sequence[float], most_ns: float) -> Line:
-    """A cost (ns, one figure a round) under a bound: the quietest round, since what disturbs a cost only adds."""
+    """A cost (ns, one figure a round) under a bound: the quietest round, since what disturbs a cost only adds.
+
+    The median over the rounds stands beside it, and the target says which of the two it is about.
+    """
     value = min(ours)
-    text = f"{value:.0f} ns (middle round {middle(ours):.0f} ns)"
-    return Line(what, text, "", None, f"≤ {most_ns:g} ns", value <= most_ns)
+    text = f"quietest {value:.1f} ns, median {middle(ours):.1f} ns"
+    return Line(what, text, "", None, f"quietest ≤ {most_ns:g} ns", value <= most_ns)
 
 
 def bounded(what: str, text: str, target: str, kept: bool) -> Line:

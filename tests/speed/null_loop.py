@@ -1,8 +1,15 @@
-"""The loop on the null backend: what it costs an iteration, beside the same job written by hand."""
+"""The loop on the null backend: what it costs an iteration, beside the same job written by hand.
+
+``python -m tests.speed.null_loop ROUNDS SECONDS FILE`` measures in this process, pinned to one core, and writes the
+figures to FILE as JSON.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
@@ -11,7 +18,7 @@ from bench.device.adapter import ModelFiles, Session, Settings, TensorSpec
 from bench.device.library import open_library
 from bench.device.records import TensorJob
 from bench.device.scenarios import Issuer
-from tests.speed.rounds import Side, nearest_rank
+from tests.speed.rounds import Side, nearest_rank, pin, take_turns
 
 QUERIES = 20_000
 """Queries a block, as many as a block of a very fast call has."""
@@ -84,3 +91,14 @@ def _blocks(block: Callable[[], int]) -> Side:
         return nearest_rank(costs, 0.5)
 
     return side
+
+
+def main() -> None:
+    """One process of the contest: side -> its figure in each round, in ns."""
+    pin()
+    figures = take_turns(sides(), int(sys.argv[1]), float(sys.argv[2]))
+    Path(sys.argv[3]).write_text(json.dumps(figures), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -7,9 +7,13 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from importlib import metadata
 
+from bench.contract.scenario_words import ADAPTIVE
 from bench.device import machine
 from bench.units import show
-from tests.speed.lines import Line
+from tests.judge.populations import EFFECT
+from tests.judge.wrong import POOLED
+from tests.speed import recording, soon, verdicts
+from tests.speed.lines import Line, Section, Table, lines_of
 
 PACKAGES = ("benchpact", "numpy", "onnxruntime", "openvino", "torch", "mlcommons_loadgen", "polygraphy")
 ANSWERS = {True: "kept", False: "**not kept**", None: "–"}
@@ -17,33 +21,111 @@ HOW = """\
 `make bench` writes this page; do not edit it. It installs the peers into an environment of their own
 (`.venv-bench`) and measures everything anew on the machine it runs on.
 
-How: each comparison runs in a few fresh processes, pinned to core {core}, one thread each. In a process all
-sides take turns of a tenth of a second, in rotating order, with the garbage collector off, on the same model
-and the same samples. *Ours* and *theirs* are the middle rounds (for a latency: of each round's median); the
-ratio is the middle of the rounds' own ratios, in brackets the quartiles. Every second process opens the sides
-in the opposite order. The hand-written loop is there twice: how far it is from itself is what a comparison
-here cannot tell. What a peer reports is taken from the peer: LoadGen's summary, `last_inference_time` of
-Polygraphy's runner, the median of `Timer`, benchmark_app's own loop. `Timer` and benchmark_app's *time a call*
-are means over many calls, which other programs on the machine raise: of each process, their quietest round stands
-for all.
+**What.** All but the last sections is the single-stream scenario. Offline and multi-stream share its loop, with larger
+queries; cold-start has no loop; server has one of its own ([how numbers are measured](numbers.md)), and stands under
+*Under load*.
 
-benchmark_app's inner clock, the median that it prints, starts and stops inside OpenVINO's C++ request. It leaves
-out the call from Python that every Python caller waits for, benchmark_app's own loop too; *time a call* is that
-loop's wall time a call."""
+**How.** All is measured in fresh processes, pinned to core {core}, one thread each. The loop alone and each race of
+medians take four processes, in which all sides take turns of a tenth of a second, in rotating order, with the garbage
+collector off, on the same model and the same samples. Every second process of a race opens the sides in the opposite
+order. A figure of a whole run, a start or the time outside measuring is a process, or a run, of its own; they take
+turns too. *Ours* and *theirs* are the middle rounds (for a latency: of each round's median); the ratio is the middle of
+the rounds' own ratios, in brackets the quartiles. The hand-written loop is there twice: how far it is from itself is
+what a comparison here cannot tell.
+
+**The loop alone.** A bound in nanoseconds is held to the quietest round, because whatever disturbs a cost only adds to
+it; the median over the rounds stands beside it.
+
+**By hand.** The hand-written loop makes the framework's public call, as most would write it. *Shortest call* is the
+fastest that we could write by hand: the call that our adapter makes too, public or not (ONNX Runtime's
+`_sess.run_with_iobinding`, the module's `forward`, OpenVINO's request in C++), in a loop with nothing around it.
+
+**Peers.** What a peer reports is taken from the peer: LoadGen's summary, `last_inference_time` of Polygraphy's runner,
+the median of `Timer`, benchmark_app's own loop. *MLPerf LoadGen* drives ONNX Runtime's public call; *driving our
+adapter*, it drives the `run` of our session. Between these two lies the call, between the latter and ours the driver.
+`Timer` and benchmark_app's *time a call* are means over many calls, which other programs on the machine raise: of each
+process, their quietest round stands for all. benchmark_app's inner clock, the median that it prints, starts and stops
+inside OpenVINO's C++ request. It leaves out the call from Python that every Python caller waits for, benchmark_app's
+own loop too; *time a call* is that loop's wall time a call. Our recorded latency has that call in it, so it lies above
+that clock and no target holds them together; held to one is the same clock, read while our loop drives the request.
+
+**Wrong verdicts.** Each row draws {runs:,} runs of up to {most} processes at each of seven limits, 0.8 to 1.2 × the
+truth, and lets the project's own votes decide. The truth is the median process's own percentile; at the truth itself
+every answer is wrong. Shown are the most wrong *met* and *missed* at any one limit; *bound* is what they leave possible
+at 95 % (Clopper–Pearson). Beside them stand two rules that take calls as independent, with the pool of {pooled}
+processes each and held to the percentile of the whole pool, which is what they are about: a 98 % interval that counts
+calls, and MLPerf's early stopping, which only ever says *met*.
+
+Simulated: {processes:,} processes of {calls:,} calls of each kind; those of a dependent kind differ by {effect}.
+Recorded: {recorded} fresh processes of each model, {tiny:,} calls of tiny and {digits:,} of digits, by `benchpact run`;
+recordings are kept for a day, and when they were made stands in the table. Processes are drawn with replacement, so
+that the stated error rate alone is put to the test; *in order* takes them as they followed each other, with all that
+the machine did meanwhile.
+
+**Time to a verdict.** Runs with `processes: adaptive` and nothing else said; the middle of {rounds}. The target is a
+fifth of a fixed run of 10 s, for the timed loops of all processes together.
+
+**Outside measuring.** A run's wall time less the phases that run the model to measure it: the timed loop, and the
+warm-up and closure audit before it. The line below it takes only the timed loop off.
+
+**Under load.** Here nothing is pinned: the host of a run and the process that serves need a core each, as they have
+where a user runs them. In square brackets stands the 95 % interval. Devices of known behaviour are busy for exactly 1
+ms.
+
+- *Waiting*: latency less 1 ms, of whole runs at ρ × 1000 queries a second, 4 processes of 4 s. *Theirs* is the same
+  queue by arithmetic on the very arrivals of the run, so the ratio holds no luck of arrivals, only what the harness
+  adds. The target asks for both: the ratio within 5 %, and what M/D/1 says of all arrivals (Pollaczek and Khinchine's
+  mean, Erlang's distribution) within our interval ([the plot](latency-under-load.svg)).
+- *Lateness* is from scheduled arrival to issue, of queries that found the model free, from the run's own record.
+- *A device that stalls*: who arrives x after a stall of 200 ms began waits for 200 ms - x·(1 - ρ), and 1 % of all
+  arrive in the first 10 ms. A closed loop asks one query a stall, and does not see the others that would have waited.
+- *The highest rate*: the true one is where Erlang's distribution has its p99 at 10 ms. *LoadGen's runs* are real
+  server tests of 2.5 s, kept where LoadGen calls them valid, its early stopping included. *perf_analyzer's windows*
+  follow its rules (three in a row whose throughputs and p99s are within 10 %, ten at most, none of the three over the
+  limit), with our arrivals and windows of 0.5 s instead of its 5 s. Both rates are doubled until one is not kept, then
+  halved down to 1 %.
+- *Beside LoadGen*: the same session of our adapter, one thread, in LoadGen's test and in ours, 3 processes each. The
+  server's arrivals are LoadGen's own, recorded and played in ours as a trace. LoadGen's clock starts in its own thread
+  and holds the way into Python and back, which our clock does not. How much that is, is told by timing the session's
+  call inside LoadGen's test too: what LoadGen reports beyond it (offline and in the server in the median, else at the
+  same percentile) is taken *off theirs* before the intervals are compared. In a loop that does nothing else the call
+  is quicker than after LoadGen's own work, which has passed through the caches between two calls. That too is measured:
+  in a test of its own the call is made again right away, 16 times, in the same callback on the same thread. The first
+  of these calls less the last 8 is taken off as well in single- and multi-stream. The last 8 stand beside ours in a row
+  of their own, which is kept only within 5 %: if it is not, the difference is not explained. Offline is the time a
+  sample, one over the throughput."""
 
 
-def render(sections: Mapping[str, Sequence[Line]], cores: int, core: int, took_s: float) -> str:
+def render(sections: Mapping[str, Section], cores: int, core: int, took_s: float) -> str:
     """The whole page: where and when, what was measured, how."""
     parts = ["# Benchmarks", f"**{count(sections)}** on {date.today().isoformat()}.", _where(cores, took_s)]
     for title, section in sections.items():
-        parts += [f"## {title}", _table(section)]
-    parts += ["## How to read this", HOW.format(core=core)]
+        parts += [f"## {title}", _table(lines_of(section))]
+        parts += [text for one in section if isinstance(one, Table) for text in (f"### {one.title}", _plain(one))]
+    parts += ["## How to read this", how(core)]
     return "\n\n".join(parts) + "\n"
 
 
-def count(sections: Mapping[str, Sequence[Line]]) -> str:
+def how(core: int) -> str:
+    """How all of it was measured, with the numbers that the program uses."""
+    return HOW.format(
+        core=core,
+        runs=verdicts.RUNS,
+        most=ADAPTIVE.high,
+        pooled=POOLED,
+        processes=verdicts.PROCESSES,
+        calls=verdicts.CALLS,
+        effect=f"{EFFECT * 100:g} %",
+        recorded=recording.PROCESSES,
+        tiny=recording.CALLS["tiny"],
+        digits=recording.CALLS["digits"],
+        rounds=soon.ROUNDS,
+    )
+
+
+def count(sections: Mapping[str, Section]) -> str:
     """How many of the lines that have a target kept it."""
-    kept = [line.kept for section in sections.values() for line in section if line.kept is not None]
+    kept = [line.kept for section in sections.values() for line in lines_of(section) if line.kept is not None]
     return f"{sum(kept)} of {len(kept)} targets kept"
 
 
@@ -73,6 +155,11 @@ def _table(lines: Sequence[Line]) -> str:
         cells = [line.what, line.ours, line.theirs, _ratio(line), line.target, ANSWERS[line.kept]]
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows)
+
+
+def _plain(table: Table) -> str:
+    rows = [table.head, ("---", *("---:" for _ in table.head[1:])), *table.rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def _ratio(line: Line) -> str:

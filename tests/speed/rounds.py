@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bench.device.loop import quiet
 
+CORES = frozenset(os.sched_getaffinity(0))
+"""Those that this process had before it pinned itself."""
 Side = Callable[[float], float]
 """Measures for about so many seconds; answers its figure, in ns."""
 
@@ -52,3 +55,14 @@ def pin(core: int | None = None) -> int:
     chosen = max(os.sched_getaffinity(0)) if core is None else core
     os.sched_setaffinity(0, {chosen})
     return chosen
+
+
+@contextmanager
+def on_all_cores() -> Iterator[None]:
+    """What is started meanwhile may use every core again."""
+    pinned = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, CORES)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, pinned)

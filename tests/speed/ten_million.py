@@ -40,7 +40,7 @@ def measure(queries: int = QUERIES) -> Large:
     """Measure the case by ``benchpact run``, then judge and report it again in a fresh process."""
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
-        budget = f"processes: 1, min time: 60 s, time: 60 s, queries: {queries}"
+        budget = f"processes: 1, min time: 60 s, time: 60 s, queries: {queries}, calls per timing: 1"
         limits = "latency mean: 1 us, latency p50: 1 us, latency p99: 1 us, latency p99.9: 1 ms, throughput: 1/s"
         contract = contracts.write(folder, subject("tiny", folder), {"harness": "null"}, f"{limits}, {budget}")
         run = contracts.run(contract)

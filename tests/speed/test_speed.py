@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from tests.speed import contest, contracts, null_loop, outside, page, ten_million
+from bench.device import records
+from tests.speed import __main__ as program
+from tests.speed import contest, contracts, fresh, null_loop, outside, page, ten_million, whole_runs
 from tests.speed.lines import Line, against_all, bounded, bounded_ns, compared
-from tests.speed.rounds import nearest_rank, ratio, take_turns
+from tests.speed.peers import by_hand
+from tests.speed.rounds import ratio, take_turns
 from tests.speed.subjects import subject, write_tiny_torchscript
 
 
@@ -48,24 +53,44 @@ def test_the_page_says_plainly_what_was_not_kept() -> None:
     assert "| memory | 1 MB |  |  | ≤ 2 MB | kept |" in text
 
 
-def test_the_page_in_docs_is_one_that_the_program_wrote() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text(encoding="utf-8")
-    assert text.startswith("# Benchmarks\n\n**")
-    assert page.HOW.splitlines()[0] in text
-
-
 @pytest.mark.parametrize("backend", sorted(contest.BY_HAND))
 def test_our_side_and_the_hand_written_one_measure_the_same_model(backend: str, tmp_path: Path) -> None:
     raced = replace(subject("tiny", tmp_path), samples=2)
     write_tiny_torchscript(raced.torchscript)
     figures = take_turns(contest.sides(backend, raced, {}, mirrored=False), 1, 0.01)
-    assert set(figures) == {contest.OURS, contest.HAND, contest.AGAIN}
+    assert set(figures) == {contest.OURS, contest.HAND, contest.SHORTEST, contest.AGAIN}
     assert all(100 < values[0] < 1e9 for values in figures.values())
 
 
+def test_a_process_by_hand_collects_no_garbage_while_it_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    collecting: list[bool] = []
+
+    def side(seconds: float) -> float:
+        collecting.append(gc.isenabled())
+        return seconds
+
+    monkeypatch.setattr(by_hand, "ort", lambda _: side)
+    assert gc.isenabled()
+    whole_runs.hand_timed("digits", tmp_path)
+    assert collecting == [False, False]
+    assert gc.isenabled()
+
+
+def test_the_loop_alone_is_measured_in_fresh_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def in_this_process() -> NoReturn:
+        raise AssertionError("measured in the program's own process")
+
+    monkeypatch.setattr(null_loop, "sides", in_this_process)
+    monkeypatch.setattr(program, "ROUNDS", 1)
+    monkeypatch.setattr(program, "TURN_S", 0.01)
+    monkeypatch.setattr(program, "PROCESSES", 2)
+    lines = program.null()
+    assert [line.ratio is None for line in lines] == [True, False, True, False]
+
+
 def test_the_loop_on_null_records_less_than_it_takes() -> None:
-    figures = take_turns(null_loop.sides(), 1, 0.01)
-    assert 0 < nearest_rank(figures["recorded"], 0.5) < nearest_rank(figures["iteration"], 0.5)
+    figures = fresh.measured("null_loop", "7", "0.01")
+    assert 0 < min(figures["recorded"]) < min(figures["iteration"])
 
 
 def test_a_large_case_is_measured_judged_and_reported() -> None:
@@ -79,7 +104,15 @@ def test_a_large_case_is_measured_judged_and_reported() -> None:
 def test_time_outside_measuring_is_less_than_the_whole(tmp_path: Path) -> None:
     contract = contracts.write(tmp_path, subject("tiny", tmp_path), {"one": "onnxruntime"}, outside.SCENARIO)
     run = contracts.run(contract)
-    assert 0.2e9 < outside.measuring_ns(run.stored) < run.wall_ns
+    loop_ns = outside.phases_ns(run.stored, (records.MEASURE,))
+    assert 0.2e9 < loop_ns < outside.phases_ns(run.stored, outside.MEASURING) < run.wall_ns
+
+
+def test_a_run_is_told_with_and_without_its_warm_up_and_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outside, "LOADS", ["onnxruntime"])
+    figures = outside.in_turns(1)
+    assert [len(values) for values in figures.values()] == [1, 1, 1]
+    assert figures[outside.OURS] < figures[outside.OUTSIDE_LOOP]
 
 
 def test_a_line_without_a_ratio_has_an_empty_cell() -> None:

@@ -79,6 +79,12 @@ def test_a_single_process_that_is_autocorrelated_is_not_over_confident(q: float)
     assert theirs < 0.6
 
 
+@pytest.mark.parametrize(("q", "processes"), [(0.5, 2), (0.5, 5), (None, 3)])
+def test_processes_that_differ_by_factors_are_seen(q: float | None, processes: int) -> None:
+    """By half, or as much again, from one to the next: the mean of times themselves would be far from Student's."""
+    assert coverage(independent, q, 0.5, processes, count=300)[0] >= 0.9
+
+
 def test_processes_too_short_for_a_percentile_of_their_own_still_differ() -> None:
     ours, theirs = coverage(independent, 0.99, 0.05, count=300)
     assert ours >= 0.9

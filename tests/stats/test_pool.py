@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import stats
 
+from bench.stats import CONFIDENCE
+from bench.stats.distributions import binomial_ranks
 from bench.stats.pool import Pool, needed, rank
 from tests.stats.series import independent, timings
 
@@ -132,14 +135,56 @@ def test_ties_at_the_largest_timing_do_not_hide_how_unsteady_the_share_below_is(
     assert (steady.low, steady.value) == (200, 200)
 
 
-def test_the_mean_interval_of_independent_processes_is_students() -> None:
+def test_the_mean_interval_of_independent_processes_is_students_of_its_logarithm() -> None:
     rng = np.random.default_rng(5)
     runs = [timings(independent(rng, 3200), effect) for effect in (-0.03, 0.0, 0.03)]
     estimate, own = Pool(runs).mean(), [float(np.mean(run)) for run in runs]
     assert estimate is not None
     assert estimate.processes == pytest.approx(own)
-    expected = stats.t.interval(0.95, 2, loc=np.mean(own), scale=stats.sem(own))
-    assert (estimate.low, estimate.high) == pytest.approx(expected)
+    mean = np.mean(own)
+    expected = np.exp(stats.t.interval(0.95, 2, loc=np.log(mean), scale=stats.sem(own) / mean))
+    assert (estimate.low, estimate.high) == pytest.approx(tuple(expected))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    levels=st.sampled_from([2, 3, 5]).flatmap(lambda many: st.lists(st.floats(1, 30), min_size=many, max_size=many)),
+    confidence=st.sampled_from([0.8, 0.95, 0.999]),
+)
+def test_processes_that_differ_have_students_interval_of_their_logarithms(
+    levels: list[float], confidence: float
+) -> None:
+    """Each is steady at its own level, the percentile well inside one: only their difference makes the interval."""
+    runs = [np.full(256, round(math.exp(level) * 1000), dtype=np.uint64) for level in levels]
+    estimate = Pool(runs).percentile(0.75 if len(levels) == 2 else 0.5, confidence)
+    assert estimate is not None and estimate.low is not None and estimate.high is not None
+    logs, middle = np.log([float(run[0]) for run in runs]), math.log(estimate.value)
+    low, high = (middle, middle) if np.ptp(logs) == 0 else student(confidence, logs, middle)
+    assert math.log(estimate.low) == pytest.approx(min(low, *logs))
+    assert math.log(estimate.high) == pytest.approx(max(high, *logs))
+
+
+def student(confidence: float, logs: NDArray[np.float64], middle: float) -> tuple[float, float]:
+    half = min(300.0, float(stats.t.interval(confidence, len(logs) - 1, scale=stats.sem(logs))[1]))
+    return middle - half, middle + half
+
+
+@settings(deadline=None, max_examples=60)
+@given(first=st.integers(1, 2**40), second=st.integers(1, 2**40), q=QUANTILES)
+def test_an_interval_of_times_never_reaches_0(first: int, second: int, q: float) -> None:
+    pool = Pool([np.full(400, one, dtype=np.uint64) for one in (first, second)])
+    for estimate in (pool.percentile(q), pool.mean()):
+        assert estimate is not None and estimate.low is not None and estimate.high is not None
+        assert 0 < estimate.low <= min(first, second) <= max(first, second) <= estimate.high < math.inf
+
+
+@pytest.mark.parametrize("ratio", [1.4, 2.5])
+def test_a_limit_of_a_thousandth_is_missed_by_two_processes_however_they_differ(ratio: float) -> None:
+    """Student's interval of the times themselves reached below 0 here, so that no limit at all was missed."""
+    rng = np.random.default_rng(11)
+    estimate = Pool([timings(independent(rng, 500)), timings(independent(rng, 500), math.log(ratio))]).percentile(0.5)
+    assert estimate is not None and estimate.low is not None
+    assert estimate.low > estimate.value / 1000
 
 
 def test_the_interval_of_independent_timings_is_near_to_the_binomial_one() -> None:
@@ -152,3 +197,16 @@ def test_the_interval_of_independent_timings_is_near_to_the_binomial_one() -> No
     ordered = np.sort(values)
     exact = [float(ordered[int(stats.binom.ppf(p, 20_000, 0.9))]) for p in (0.025, 0.975)]
     assert 0.8 < (estimate.high - estimate.low) / (exact[1] - exact[0]) < 2.5
+
+
+@pytest.mark.parametrize("worth", [1, 4])
+def test_the_intervals_ends_are_the_order_statistics_of_as_many_independent_timings(
+    worth: int,
+) -> None:
+    """Where ``worth`` timings tell as much as one, an end takes in all of its ``worth``, and not one more."""
+    timings = np.arange(1, 4001, dtype=np.uint64)
+    size = len(timings) // worth
+    first, last = binomial_ranks(size, 0.9, CONFIDENCE)
+    found = Pool([timings[:2000], timings[2000:]])
+    low, high = found._order_statistics(0.9, size, CONFIDENCE)
+    assert (low, high) == ((first - 1) * worth + 1, last * worth)

@@ -21,6 +21,7 @@ from bench import results
 from bench.errors import ResultFileError
 from bench.store import reading as stored
 from bench.store import run_store as store
+from bench.store import timings_file
 from bench.store.run_lock import RunLock
 from tests.store.runs import FIRST, SECOND, stored_run
 
@@ -119,7 +120,7 @@ def test_a_link_out_of_the_run_is_not_followed(run: Path, tmp_path: Path) -> Non
     timings = run / "cases" / f"{FIRST}.0.npy"
     timings.unlink()
     timings.symlink_to(tmp_path / "elsewhere.npy")
-    with pytest.raises(ResultFileError, match="no such file"):
+    with pytest.raises(ResultFileError, match=r"cannot open .*0\.npy: it is not a regular file but a link"):
         store.load_timings(run, timings.name)
 
 
@@ -182,6 +183,27 @@ def test_outputs_that_unpack_without_end_are_refused(run: Path, monkeypatch: pyt
     monkeypatch.setattr(store, "MAX_OUTPUT_BYTES", 1 << 19)
     with store.reopen(run.parent, run.name) as writer, pytest.raises(ResultFileError, match="at most 524288"):
         writer.load_outputs(path.name)
+
+
+def test_outputs_as_large_as_is_allowed_are_read(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = run / "cases" / f"{FIRST}.0.outputs.npz"
+    with zipfile.ZipFile(path) as file:
+        size = sum(member.file_size for member in file.infolist())
+    with store.reopen(run.parent, run.name) as writer:
+        monkeypatch.setattr(store, "MAX_OUTPUT_BYTES", size)
+        assert list(writer.load_outputs(path.name)) == ["logits"]
+        monkeypatch.setattr(store, "MAX_OUTPUT_BYTES", size - 1)
+        with pytest.raises(ResultFileError, match=f"at most {size - 1}"):
+            writer.load_outputs(path.name)
+
+
+def test_timings_larger_than_any_run_writes_are_not_read(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = run / "cases" / f"{FIRST}.0.npy"
+    monkeypatch.setattr(timings_file, "MAX_BYTES", path.stat().st_size)
+    assert len(store.load_timings(run, path.name)) == 3
+    monkeypatch.setattr(timings_file, "MAX_BYTES", path.stat().st_size - 1)
+    with pytest.raises(ResultFileError, match="at most 151 are read"):
+        store.load_timings(run, path.name)
 
 
 @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.errors import ResultFileError
+from bench.errors import ContractError, ResultFileError
 from bench.store import run_store as store
 from tests.store.runs import FIRST, SECOND, case, info, process, stored_case, stored_run
 
@@ -115,10 +116,25 @@ def test_a_run_that_exists_is_not_written_over(tmp_path: Path) -> None:
     assert len(store.open_run("latest", tmp_path).cases) == 1
 
 
-def test_a_results_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
+def test_a_results_folder_that_cannot_be_made_is_wrong_input(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ResultFileError, match=r"cannot make .*file"):
+    with pytest.raises(ContractError, match=r"cannot make the folder .*file.*: choose another with --results"):
         store.create(tmp_path / "file" / "results", info())
+    with pytest.raises(ContractError, match=r"file is there, and is not a folder: choose another folder with"):
+        store.create(tmp_path / "file", info())
+
+
+@pytest.mark.parametrize(("number", "is_input"), [(errno.ENOSPC, False), (errno.EROFS, True), (errno.EACCES, True)])
+def test_a_disk_without_room_is_not_the_input_s_fault(
+    tmp_path: Path, number: int, is_input: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path, *_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    with pytest.raises(ResultFileError) as caught:
+        store.create(tmp_path / "results", info())
+    assert isinstance(caught.value, ContractError) == is_input
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "..", ".hidden", "a\n", "x.tmp", "-o", "a" * 300, "ü"])

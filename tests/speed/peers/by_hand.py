@@ -1,4 +1,8 @@
-"""The loops somebody would write by hand for each framework: bound once, clock, call, clock."""
+"""The loops somebody would write by hand for each framework: bound once, clock, call, clock.
+
+Each framework has two: one on its public call, as most would write it, and one on the shortest call there is,
+the one that benchpact's own adapter makes.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +14,27 @@ from typing import Any
 from tests.speed.rounds import Side, nearest_rank
 from tests.speed.subjects import Subject
 
+Pass = Callable[[Callable[..., Any], Sequence[Any], "list[int]"], None]
+"""Times the call with each query once, and appends the latencies in ns."""
 
-def timed(call: Callable[[Any], Any], queries: Sequence[Any]) -> Side:
+
+def one_argument(call: Callable[..., Any], queries: Sequence[Any], latencies: list[int]) -> None:
+    """Most calls take the query alone."""
+    for query in queries:
+        begin = perf_counter_ns()
+        call(query)
+        end = perf_counter_ns()
+        latencies.append(end - begin)
+
+
+def timed(call: Callable[..., Any], queries: Sequence[Any], once: Pass = one_argument) -> Side:
     """A side that calls ``call`` with each query in turn, and answers its median latency in ns."""
 
     def side(seconds: float) -> float:
-        latencies = []
+        latencies: list[int] = []
         end_ns = perf_counter_ns() + int(seconds * 1e9)
         while perf_counter_ns() < end_ns:
-            for query in queries:
-                begin = perf_counter_ns()
-                call(query)
-                end = perf_counter_ns()
-                latencies.append(end - begin)
+            once(call, queries, latencies)
         return nearest_rank(latencies, 0.5)
 
     return side
@@ -58,6 +70,26 @@ def ort(subject: Subject) -> Side:
     return timed(session.run_with_iobinding, ort_bindings(session, subject))
 
 
+def ort_shortest(subject: Subject) -> Side:
+    """ONNX Runtime by the private call under its public one."""
+
+    def once(run: Callable[..., Any], queries: Sequence[Any], latencies: list[int]) -> None:
+        for query in queries:
+            begin = perf_counter_ns()
+            run(query, None)
+            end = perf_counter_ns()
+            latencies.append(end - begin)
+
+    session = ort_session(subject)
+    bindings = ort_bindings(session, subject)
+    side = timed(session._sess.run_with_iobinding, [binding._iobinding for binding in bindings], once)
+
+    def with_its_bindings(seconds: float, _: list[Any] = bindings) -> float:
+        return side(seconds)
+
+    return with_its_bindings
+
+
 def torch_module(subject: Subject) -> Any:
     """The TorchScript module on one thread."""
     import torch
@@ -69,10 +101,19 @@ def torch_module(subject: Subject) -> Any:
 
 
 def pytorch(subject: Subject) -> Side:
-    """TorchScript in inference mode."""
+    """TorchScript in inference mode, the module called."""
+    return _in_inference_mode(torch_module(subject), subject)
+
+
+def pytorch_shortest(subject: Subject) -> Side:
+    """TorchScript in inference mode, ``forward`` called: without the module's look for hooks."""
+    return _in_inference_mode(torch_module(subject).forward, subject)
+
+
+def _in_inference_mode(call: Callable[[Any], Any], subject: Subject) -> Side:
     import torch
 
-    side = timed(torch_module(subject), [torch.from_numpy(array) for array in subject.queries()])
+    side = timed(call, [torch.from_numpy(array) for array in subject.queries()])
 
     def in_inference_mode(seconds: float) -> float:
         with torch.inference_mode():
@@ -95,9 +136,28 @@ def openvino_request(subject: Subject) -> Any:
 
 def openvino(subject: Subject) -> Side:
     """OpenVINO's public ``infer`` on inputs bound beforehand, one request a query; nothing is copied."""
+    return timed(lambda request: request.infer(share_outputs=True), _bound_requests(subject))
+
+
+def openvino_shortest(subject: Subject) -> Side:
+    """The C++ request's ``infer``, without the Python around it that sorts inputs and makes a dictionary of outputs."""
+    from openvino._pyopenvino import InferRequest  # type: ignore[import-untyped]
+
+    def once(infer: Callable[..., Any], queries: Sequence[Any], latencies: list[int]) -> None:
+        nothing: dict[int, Any] = {}
+        for request in queries:
+            begin = perf_counter_ns()
+            infer(request, nothing, True, False)
+            end = perf_counter_ns()
+            latencies.append(end - begin)
+
+    return timed(InferRequest.infer, _bound_requests(subject), once)
+
+
+def _bound_requests(subject: Subject) -> list[Any]:
     import openvino
 
     requests = [openvino_request(subject) for _ in subject.queries()]
     for request, array in zip(requests, subject.queries(), strict=True):
         request.set_input_tensor(openvino.Tensor(array))
-    return timed(lambda request: request.infer(share_outputs=True), requests)
+    return requests

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.judge.accuracy import predicted, refuse_infinite, refuse_nan
+from bench.quality.accuracy import predicted, refuse_infinite, refuse_nan
 
 Array = NDArray[Any]
 Rows = NDArray[np.float64]

@@ -35,6 +35,7 @@ def accuracy(metric: str, output: Array, labels: Array) -> float:
     if len(output) == 0:
         raise ValueError("there is no sample")
     refuse_nan(output, "the output")
+    _refuse_overflow(output)
     match = _TOP_K.fullmatch(metric)
     if match:
         return top_k(output, class_numbers(labels), int(match[1]))
@@ -62,6 +63,13 @@ def refuse_infinite(array: Array, what: str) -> None:
     count = int(np.count_nonzero(np.isinf(array))) if array.dtype.kind == "f" else 0
     if count:
         raise ValueError(f"{what} holds {count:,} infinite values")
+
+
+def _refuse_overflow(output: Array) -> None:
+    """ValueError for +inf: a score that overflowed always wins. -inf is how a model masks a class out."""
+    count = int(np.count_nonzero(np.isposinf(output))) if output.dtype.kind == "f" else 0
+    if count:
+        raise ValueError(f"the output holds {count:,} infinite values")
 
 
 def class_numbers(labels: Array) -> Integers:

@@ -1,0 +1,81 @@
+"""The board's side of a launch over SSH: ``python3 agent.pyz COMMAND``, the request one line of JSON on its input.
+
+``have`` says which files are there whole, ``put`` takes the missing ones, ``work`` runs a worker; ``look``, ``probe``,
+``install`` and ``clean`` are what ``benchpact device`` does (``tending``). Only the folder
+``benchpact`` in the user's cache is written. Standard library only, and little of it: ``work`` waits beside the worker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, Dict, NoReturn
+
+from .turns import hold
+
+MOST_BYTES = 16 << 20
+
+
+def run() -> NoReturn:
+    """The agent's whole life."""
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name != "worker":  # which has a parent
+        hold(Path(sys.argv[0]))
+    if name in ("worker", "probe"):
+        _keep_frameworks_within()
+    if name == "worker":
+        from .guard import run as be_worker
+
+        be_worker()
+    if name == "work":
+        from .shift import work
+
+        sys.exit(work(request()))
+    if name in ("look", "install", "probe", "clean"):
+        from .tending import tend
+
+        sys.exit(tend(name, request()))
+    sys.exit(files(name))
+
+
+def files(name: str) -> int:
+    """``have`` or ``put``: answered in one line of JSON; 0 unless it was refused, which the answer says."""
+    from .shipped import Refused, have, put
+
+    commands = {"have": have, "put": put}
+    try:
+        if name not in commands:
+            raise Refused("this agent has no command `%s`" % name)
+        _answer(commands[name](request()))
+    except Refused as error:
+        _answer(dict(error.more, error=str(error)))
+        return 1
+    return 0
+
+
+def _keep_frameworks_within() -> None:
+    """What a framework caches goes into our folder too, and with it: ONNX Runtime keeps a database at home."""
+    from .cache import cache_folder
+
+    os.environ["XDG_CACHE_HOME"] = str(cache_folder() / "frameworks")
+
+
+def request() -> Dict[str, Any]:
+    """The first line of standard input, and not a byte of what follows it."""
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        byte = os.read(0, 1)
+        if not byte or len(line) > MOST_BYTES:
+            sys.exit("the request is not whole")
+        line += byte
+    asked = json.loads(line)
+    if not isinstance(asked, dict):
+        sys.exit("the request is no object")
+    return asked
+
+
+def _answer(fields: Dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(fields) + "\n")
+    sys.stdout.flush()

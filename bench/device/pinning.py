@@ -1,0 +1,35 @@
+"""Which cores this process may run on."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import List, Sequence
+
+from .adapter import DeviceUnavailable
+
+
+def pin(cores: Sequence[int]) -> None:
+    """Keep every thread of this process, and all that they will start, on these cores.
+
+    Raises DeviceUnavailable where one is not there or not ours.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        raise DeviceUnavailable("this system cannot keep a process on chosen cores: leave `cores` out")
+    usable = os.sched_getaffinity(0)
+    missing = sorted(set(cores) - usable)
+    if missing:
+        names, ours = (", ".join(map(str, sorted(some))) for some in (missing, usable))
+        noun = "core" if len(missing) == 1 else "cores"
+        raise DeviceUnavailable("there is no %s %s for this process: it may use %s" % (noun, names, ours))
+    for thread in _threads():
+        with suppress(ProcessLookupError):
+            os.sched_setaffinity(thread, cores)
+
+
+def _threads() -> List[int]:
+    """This process's threads; its first one alone where the system does not tell."""
+    try:
+        return [int(name) for name in os.listdir("/proc/self/task")]
+    except OSError:
+        return [0]

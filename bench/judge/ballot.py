@@ -1,0 +1,83 @@
+"""The votes of an adaptive case as its processes come, and whether a further process is needed."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.contract.model import Requirement
+from bench.judge.disturbed import without
+from bench.judge.pooled import Shares, bets, is_open, is_pooled, shares_over
+from bench.judge.readings import Reading, is_voted, reading, vote
+from bench.judge.timing import overlapped
+from bench.judge.verdict import edges
+from bench.metrics import THROUGHPUT
+from bench.plan import Case
+from bench.results import ProcessRun
+from bench.stats.betting import Bets
+from bench.stats.sequential import Decision, Votes, can_be_decided, decide
+
+LEAST = 3
+"""Processes that an adaptive case takes, whatever it asks for: artifact size and accuracy alone are not voted on."""
+MOST_FAILURES = 3
+"""So many failed processes end an adaptive case."""
+
+
+class Ballot:
+    """The votes of an adaptive case as its processes come; says when no further process is needed.
+
+    ``cut`` leaves the disturbed blocks out; None: as the case asks for it.
+    """
+
+    def __init__(self, case: Case, cut: bool | None = None) -> None:
+        self.scenario = case.scenario
+        self._cut = case.scenario.leave_out_disturbed if cut is None else cut
+        own = [one for one in case.requirements if one.block == case.scenario.scenario]
+        pooled = [one for one in own if is_pooled(one, self.scenario)]
+        self.shares: dict[Requirement, list[Shares]] = {one: [] for one in pooled}
+        voted = [one for one in own if is_voted(one.metric) and one not in self.shares]
+        self.readings: dict[Requirement, list[Reading]] = {one: [] for one in voted}
+        self._runs: list[ProcessRun] = []
+
+    def add(self, run: ProcessRun, latencies: NDArray[np.uint64] | None) -> None:
+        """A process run that has ended, whatever became of it."""
+        if self._cut:
+            run, latencies = without(run, latencies)
+        self._runs.append(run)
+        for requirement, found in self.readings.items():
+            found.append(reading(requirement.metric, run, latencies))
+        for requirement, shares in self.shares.items():
+            shares.append(shares_over(requirement, run, latencies, self.scenario.indifference))
+
+    def votes(self, requirement: Requirement) -> tuple[Votes, Votes, Votes]:
+        """The processes' votes about the limit, and about the looser and the stricter edge of its zone."""
+        looser, stricter = edges(requirement, self.scenario.indifference)
+        about = [[vote(limit, one) for one in self.readings[requirement]] for limit in (requirement, looser, stricter)]
+        return about[0], about[1], about[2]
+
+    def decision(self, requirement: Requirement) -> Decision:
+        """The answer of the processes so far."""
+        votes, looser, stricter = self.votes(requirement)
+        return decide(votes, self.scenario.error_rate, looser, stricter)
+
+    def bets(self, requirement: Requirement) -> Bets:
+        """The answer of the processes so far where the pool is promised."""
+        return bets(requirement, self.shares[requirement], self.scenario)
+
+    @property
+    def closed(self) -> bool:
+        """Whether every requirement is decided, or what is still open cannot be in the processes that are left."""
+        failed = [one.failure for one in self._runs if one.failure is not None]
+        if len(failed) >= MOST_FAILURES or any(one.error == "MeasurementInvalid" for one in failed):
+            return True
+        if len(self._runs) < max(self.scenario.least_processes or 1, LEAST):
+            return False
+        left = self.scenario.processes - len(self._runs)
+        if any(is_open(one, self.bets(one), left, self.scenario) for one in self.shares):
+            return False
+        return not any(self._is_open(requirement, left) for requirement in self.readings)
+
+    def _is_open(self, requirement: Requirement, left: int) -> bool:
+        found = self.decision(requirement)
+        hopeless = any(overlapped(one) for one in self._runs) and requirement.metric != THROUGHPUT.name
+        return found.keeps is None and not hopeless and can_be_decided(found, left, self.scenario.error_rate)

@@ -1,0 +1,75 @@
+"""The fields of a worker's records, each read strictly: a worker may be anybody's, on a board for one.
+
+All raise ValueError or TypeError for what is not as it should be.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import Any, cast
+
+from bench import typed_json
+from bench.results import Crew, Json
+
+MAX_LINE_CHARACTERS = 500
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\S \t\n]|[^\s\x21-\U0010ffff]|[\x7f-\x9f\ud800-\udfff]")
+
+
+def crew(fields: dict[str, Any]) -> Crew:
+    if "workers" not in fields:
+        return Crew()
+    names = [one for one in ("issues", "batch_max", "answered", "dropped", "timed_out") if one in fields]
+    cores = tuple(whole(core) for core in fields["cores"])
+    counts = {name: whole(fields[name]) for name in names}
+    return Crew(whole(fields["workers"]), whole(fields["sessions"]), cores, **counts)
+
+
+def one_of(value: object, names: tuple[str, ...]) -> str:
+    if value not in names:
+        raise ValueError(f"{value!r} is none of {', '.join(names)}")
+    return str(value)
+
+
+def whole(value: Any) -> int:
+    """A count, a size or a time: an integer, not negative, of 64 bits."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < typed_json.INTEGER_LIMIT:
+        raise ValueError(f"{value!r:.80} is no count")
+    return value
+
+
+def wholes(values: Any, aims: tuple[tuple[float, int], ...]) -> tuple[int, ...]:
+    """One count for each aim."""
+    if len(values) != len(aims):
+        raise ValueError(f"{len(values)} counts for {len(aims)} aims")
+    return tuple(whole(value) for value in values)
+
+
+def rising(points: Any) -> tuple[tuple[float, float], ...]:
+    """(rate, share) by rate: at least two, every rate above the one before."""
+    curve = tuple((float(rate), float(share)) for rate, share in points)
+    rates = [0.0, *(rate for rate, _ in curve), float("inf")]
+    if len(curve) < 2 or not all(a < b for a, b in pairwise(rates)) or not all(0 <= share <= 1 for _, share in curve):
+        raise ValueError(f"a curve of {len(curve)} points that does not rise from a rate above 0")
+    return curve
+
+
+def maybe_whole(value: Any) -> int | None:
+    return None if value is None else whole(value)
+
+
+def facts(value: Any) -> dict[str, Json]:
+    """Free facts as they can be stored."""
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r:.80} is no object")
+    return cast(dict[str, Json], typed_json.plain(value))
+
+
+def lines(text: str, most: int) -> tuple[str, ...]:
+    """The last lines of what a program wrote, fit to be shown on a terminal and in a report."""
+    return tuple(line[:MAX_LINE_CHARACTERS] for line in plain(text).splitlines()[-most:])
+
+
+def plain(text: str) -> str:
+    """The text fit for any terminal: no control characters or lone surrogates; a carriage return begins a new line."""
+    return _CONTROL.sub("", text.replace("\r", "\n"))

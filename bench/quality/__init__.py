@@ -1,0 +1,1 @@
+"""How outputs compare with labels and with reference predictions: pure functions of arrays."""

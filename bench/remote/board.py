@@ -1,0 +1,201 @@
+"""A board that is made ready to work: the agent there, the job's files there, each sent once under its SHA-256."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+from types import TracebackType
+from typing import IO, Any
+
+from bench.device.records import Job
+from bench.errors import HostUnreachable, LaunchError, ProtocolError
+from bench.remote import complaints
+from bench.remote.agent import Agent, agent_for
+from bench.remote.client import Client, Completed
+from bench.remote.ship import Bundles, Cargo, Piece, Stream, cargo_of, mapped
+
+NO_PYTHON, NO_AGENT = 97, 98
+ASK_S, INSTALL_S = 300.0, 600.0
+SLOWEST_BYTES_PER_S = 20_000
+"""A link that is slower than this on the whole is given up."""
+READ_BYTES_PER_S = 2_000_000
+"""So fast, at least, a board reads what it has to its end, to see whether it is still what it was."""
+ANSWER_BYTES = 8 << 20
+PREAMBLE = """\
+case "${{XDG_CACHE_HOME:-}}" in /*) c=$XDG_CACHE_HOME/benchpact ;; *) c=$HOME/.cache/benchpact ;; esac
+p={python}
+if [ -z "$p" ]; then p=$c/env/current/bin/python; [ -x "$p" ] || p=python3; fi
+command -v "$p" >/dev/null 2>&1 || {{ printf '%s\\n' "$p" >&2; exit {no_python}; }}
+umask 077
+"""
+RUN = '[ -f "$c/agent/{sha256}/__main__.py" ] || exit {no_agent}\n"$p" "$c/agent/{sha256}" {command}\n'
+INSTALL = """\
+import sys
+if sys.version_info < (3, 8): sys.exit("it is Python %d.%d: 3.8 or later is needed" % sys.version_info[:2])
+import compileall, hashlib, io, os, shutil, tempfile, zipfile
+folder, sha256 = sys.argv[1:]
+data = sys.stdin.buffer.read()
+if hashlib.sha256(data).hexdigest() != sha256: sys.exit("the agent came with other bytes")
+os.makedirs(folder, 0o700, True)
+part = tempfile.mkdtemp(".part", dir=folder)
+try:
+    zipfile.ZipFile(io.BytesIO(data)).extractall(part)
+    compileall.compile_dir(part, ddir=os.path.join(folder, sha256), quiet=2)
+    os.sync()
+    os.rename(part, os.path.join(folder, sha256))
+except OSError as error:
+    shutil.rmtree(part, True)
+    if not os.path.isdir(os.path.join(folder, sha256)): sys.exit("%s: %s" % (folder, error.strerror))
+"""
+"""Unpacked, because an archive's modules would be compiled anew at every start. No quote like ' may stand in it."""
+
+
+def quoted_path(path: str | None) -> str:
+    """The path as one word of ``sh``, whatever is in it; ``~/`` at its begin is the home there."""
+    if path is None:
+        return "''"
+    return f'"$HOME"/{shlex.quote(path[2:])}' if path.startswith("~/") else shlex.quote(path)
+
+
+class Board:
+    """One host and one interpreter on it. As a context manager it holds one login."""
+
+    measures = True
+    """Whether what is sent is to be measured with that interpreter: it then needs numpy."""
+
+    def __init__(self, host: str, python: str | None) -> None:
+        """HostUnreachable where that can be no host's name."""
+        self.host = host
+        self._client = Client(host)
+        self._head = PREAMBLE.format(python=quoted_path(python), no_python=NO_PYTHON)
+        self._bundles = Bundles()
+        self._there: dict[Piece, str] = {}
+        self._has_agent: set[str] = set()
+
+    def __enter__(self) -> Board:
+        """HostUnreachable where no connection can be made."""
+        self._client.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.__exit__(kind, error, trace)
+
+    def abort(self) -> None:
+        """From another thread: end all that is going on, and let nothing begin."""
+        self._client.abort()
+
+    def ready(self, job: Job) -> Job:
+        """Send what the job needs and is not there yet; the job with the paths there. Raises LaunchError."""
+        agent, cargo = agent_for(job.adapter), cargo_of(job, self._bundles)
+        if agent.sha256 not in self._has_agent or any(piece not in self._there for piece in cargo.pieces):
+            self._send(agent, cargo)
+        return mapped(job, cargo, self._there)
+
+    def work(self, job: Job, token: str, wait_s: float, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+        """Start the agent that runs one worker; the job is to be written to it.
+
+        It waits up to ``wait_s`` for another worker on the board to be done. Raises HostUnreachable."""
+        process = self._client.start(self._script(agent_for(job.adapter), "work"), stderr)
+        who = f"{job.case} (process {os.getpid()} of {os.uname().nodename})"
+        request = json.dumps({"token": token, "who": who, "wait_s": wait_s}).encode() + b"\n"
+        try:
+            assert process.stdin is not None
+            process.stdin.write(request)
+        except BrokenPipeError:
+            pass  # it will be noticed where it is read
+        return process
+
+    def reason(self, said: str) -> str:
+        """Why ``ssh`` itself failed in the middle of work, in one sentence."""
+        return complaints.reason(self.host, said, connected=True)
+
+    def _script(self, agent: Agent, command: str) -> str:
+        return self._head + RUN.format(sha256=agent.sha256, command=command, no_agent=NO_AGENT)
+
+    def _send(self, agent: Agent, cargo: Cargo) -> None:
+        pieces = list(dict.fromkeys(cargo.pieces))
+        found = self._ask(agent, "have", pieces, {})
+        pairs = zip(pieces, found, strict=True)
+        missing = {piece: min(one["bytes"], piece.size) for piece, one in pairs if not one["whole"]}
+        if missing:
+            try:
+                self._ask(agent, "put", list(missing), missing)
+            except _OtherBytes:  # what a link that died had left: from the start, once
+                self._ask(agent, "put", list(missing), dict.fromkeys(missing, 0))
+        self._there.update((piece, one["path"]) for piece, one in zip(pieces, found, strict=True))
+
+    def _ask(self, agent: Agent, command: str, pieces: list[Piece], begins: dict[Piece, int]) -> list[dict[str, Any]]:
+        """The agent's answer for each of the pieces; the agent is sent where it is not there."""
+        files = [_request(piece, begins.get(piece, 0), piece in self._there) for piece in pieces]
+        request = json.dumps({"files": files, "measures": self.measures}).encode() + b"\n"
+        script = self._script(agent, command)
+        left = sum(piece.size - begins[piece] for piece in pieces) if command == "put" else 0
+        timeout_s = ASK_S + left / SLOWEST_BYTES_PER_S + sum(piece.size for piece in pieces) / READ_BYTES_PER_S
+        for _ in range(2):
+            stream = Stream(request, [(piece, begins[piece]) for piece in pieces] if command == "put" else [])
+            done = self._client.run(script, stream, timeout_s=timeout_s, most_bytes=ANSWER_BYTES)
+            if done.code != NO_AGENT:
+                break
+            self._install(agent)
+        self._has_agent.add(agent.sha256)
+        return _answer(self.host, done, len(pieces) if command == "have" else 0)
+
+    def _install(self, agent: Agent) -> None:
+        script = f'{self._head}"$p" -c \'{INSTALL}\' "$c/agent" {agent.sha256}'
+        done = self._client.run(script, agent.data, timeout_s=INSTALL_S, most_bytes=ANSWER_BYTES)
+        if done.code:
+            self._refuse(done)
+
+    def _refuse(self, done: Completed) -> None:
+        words = complaints.last_words(done.stderr)
+        if done.code == NO_PYTHON:
+            raise _no_python(self.host, words)
+        raise LaunchError(f"`{self.host}` cannot take the agent: {words or f'code {done.code}'}")
+
+
+class _OtherBytes(LaunchError):
+    """What came is not what was announced."""
+
+
+def _request(piece: Piece, begin: int, known: bool) -> dict[str, Any]:
+    place = {"folder": piece.folder, "name": piece.name, "sha256": piece.sha256, "size": piece.size}
+    return {**place, "begin": begin, "known": known, "executable": piece.executable}
+
+
+def _answer(host: str, done: Completed, count: int) -> list[dict[str, Any]]:
+    """The answer's files, checked; LaunchError where it refuses, ProtocolError where it means nothing."""
+    if done.code == NO_PYTHON:
+        raise _no_python(host, complaints.last_words(done.stderr))
+    try:
+        answer = json.loads(done.stdout)
+        refused = answer.get("error")
+        files = answer.get("files", [])
+        if refused is None and (len(files) != count or not all(_is_sound(one) for one in files)):
+            raise ValueError("not the files that were asked for")
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        words = complaints.last_words(done.stderr) or str(error)
+        raise ProtocolError(f"`{host}` answers with what is no answer: {words}") from error
+    if refused is None:
+        return list(files)
+    if answer.get("reason") == "other bytes":
+        raise _OtherBytes(f"`{host}`: {refused}")
+    cure = answer.get("cure")
+    mends = f": `benchpact device {cure} {host}`" if cure in ("prepare", "clean") else ""
+    raise LaunchError(f"`{host}`: {refused!s:.300}{mends}")
+
+
+def _is_sound(one: Any) -> bool:
+    path, size = one["path"], one["bytes"]
+    if not (isinstance(path, str) and path.startswith("/") and isinstance(one["whole"], bool)):
+        return False
+    return type(size) is int and size >= 0
+
+
+def _no_python(host: str, name: str) -> HostUnreachable:
+    return HostUnreachable(
+        f"there is no Python on `{host}` ({name}): `benchpact device prepare {host}` says what to do"
+    )

@@ -1,0 +1,215 @@
+"""Scripts run on another host by the user's own `ssh`, with their config, keys and agent as they are.
+
+The command line of the other end is one fixed word: its login shell, whichever it is, parses nothing of ours. The
+script goes to the ``sh`` that the word starts, and only once that has answered with a random line is anything else
+written: what follows is the script's own standard input, and what came before is somebody's banner, and is dropped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import selectors
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from io import BytesIO
+from types import TracebackType
+from typing import IO, Protocol
+
+from bench.contract.host_words import fault_of
+from bench.errors import HostUnreachable, ProtocolError, WorkerTimeout
+from bench.remote import complaints, master
+from bench.remote.command import SSH_FAILED, command
+from bench.remote.process import end, kill, open_ssh, tail, write
+
+SHELL = "exec sh"
+CONNECT_S = 30.0
+"""How long a login may take, from ``ssh``'s start to the script's first line: three times ``ConnectTimeout``."""
+BANNER_BYTES = 64 << 10
+CHUNK_BYTES = 1 << 16
+STDERR_MOST_BYTES = 64 << 20
+
+
+class Source(Protocol):
+    """Whatever bytes are read from, as from a file."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to ``size`` bytes or a few more; none at the end."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A script that came to its end: its exit code, all that it wrote, and the end of what it complained of."""
+
+    code: int
+    stdout: bytes
+    stderr: str
+
+
+class Client:
+    """One host. As a context manager, its connections share one login (unless the user's config sees to that)."""
+
+    def __init__(self, host: str) -> None:
+        """HostUnreachable where that can be no host's name."""
+        fault = fault_of(host)
+        if fault is not None:
+            raise HostUnreachable(f"cannot reach `{host:.80}`: {fault}")
+        self.host = host
+        self._master: master.Master | None = None
+        self._lock = threading.Lock()
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._aborted = False
+
+    def __enter__(self) -> Client:
+        """HostUnreachable where no connection can be made."""
+        self._master = master.Master(self.host, CONNECT_S, self._begun)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._master is not None:
+            self._master.close()
+            self._master = None
+
+    def abort(self) -> None:
+        """From another thread: end all that is going on, and let nothing begin."""
+        with self._lock:
+            self._aborted = True
+            for process in self._processes:
+                kill(process)
+
+    def _begun(self, process: subprocess.Popen[bytes]) -> None:
+        with self._lock:
+            self._processes = [one for one in self._processes if one.returncode is None] + [process]
+            if self._aborted:
+                kill(process)
+
+    def run(self, script: str, stdin: bytes | Source = b"", *, timeout_s: float, most_bytes: int) -> Completed:
+        """Run an ``sh`` script there, ``stdin`` as its standard input, and hear it out.
+
+        Raises HostUnreachable where the host is, or gets, out of reach; WorkerTimeout where the script is not done
+        ``timeout_s`` after it began; ProtocolError where it writes more than ``most_bytes``.
+        """
+        with tempfile.TemporaryFile(buffering=0) as stderr:
+            process, deadline = self.start(script, stderr), time.monotonic() + timeout_s
+            try:
+                talk = _Talk(BytesIO(stdin) if isinstance(stdin, bytes) else stdin, stderr, most_bytes)
+                talk.go_on(process, self.host, deadline)
+                code = process.wait(max(0.0, deadline - time.monotonic()) + 1.0)
+            except subprocess.TimeoutExpired as error:
+                raise WorkerTimeout(f"`{self.host}` did not finish within {timeout_s:g} s") from error
+            finally:
+                end(process)
+            said = tail(stderr)
+        if code == SSH_FAILED:
+            raise HostUnreachable(complaints.reason(self.host, said, connected=True))
+        return Completed(code, bytes(talk.heard), said)
+
+    def start(self, script: str, stderr: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+        """Start an ``sh`` script there; its pipes are unbuffered, and stand where the script's own input and output do.
+
+        The process leads a group of its own: end it with ``end``. Raises HostUnreachable where it cannot be started.
+        """
+        mark = f"benchpact-{secrets.token_hex(12)}"
+        with contextlib.ExitStack() as stack:
+            told = stderr if stderr is not None else stack.enter_context(tempfile.TemporaryFile(buffering=0))
+            socket = None if self._master is None else self._master.socket
+            process = open_ssh([*command(self.host, socket), "--", self.host, SHELL], told)
+            try:
+                self._begun(process)
+                write(process, f"{{\nprintf '\\n%s\\n' {mark}\n{script}\nexit $?\n}}\n".encode())
+                self._await(process, mark.encode(), told, time.monotonic() + CONNECT_S)
+            except BaseException:
+                end(process)
+                raise
+            return process
+
+    def _await(self, process: subprocess.Popen[bytes], mark: bytes, stderr: IO[bytes], deadline: float) -> None:
+        """Read up to the script's first line and no further; HostUnreachable where it does not come."""
+        assert process.stdout is not None
+        wanted, seen, count = b"\n" + mark + b"\n", b"", 0
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            while not seen.endswith(wanted):
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    raise HostUnreachable(complaints.reason(self.host, tail(stderr) or "timed out", connected=False))
+                one = os.read(process.stdout.fileno(), 1)
+                count += 1
+                seen = (seen + one)[-1024:]
+                if not one:
+                    raise self._not_begun(process, seen, tail(stderr))
+                if count > BANNER_BYTES:
+                    many = f"more than {BANNER_BYTES >> 10} KiB before anything was asked of it"
+                    raise HostUnreachable(f"`{self.host}` says {many}: keep its login shell's files silent")
+
+    def _not_begun(self, process: subprocess.Popen[bytes], seen: bytes, said: str) -> HostUnreachable:
+        try:
+            code = process.wait(5.0)
+        except subprocess.TimeoutExpired:
+            code = SSH_FAILED
+        if code == SSH_FAILED:
+            return HostUnreachable(complaints.reason(self.host, said, connected=False))
+        words = complaints.last_words(said) or complaints.last_words(seen.decode(errors="replace"))
+        shell = f"`{self.host}` lets one in, but its login shell starts no `sh`{f' ({words})' if words else ''}"
+        return HostUnreachable(f"{shell}: see what `ssh {self.host} 'exec sh -c true'` says")
+
+
+@dataclass
+class _Talk:
+    """What is still to be written, and what was heard."""
+
+    source: Source
+    stderr: IO[bytes]
+    most_bytes: int
+    heard: bytearray = field(default_factory=bytearray)
+    _left: bytes = b""
+
+    def go_on(self, process: subprocess.Popen[bytes], host: str, deadline: float) -> None:
+        """Write and read, whichever goes, until the script closes its output."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        os.set_blocking(process.stdin.fileno(), False)
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            selector.register(process.stdin, selectors.EVENT_WRITE)
+            while True:
+                ready = selector.select(min(0.5, max(0.0, deadline - time.monotonic())))
+                self._bound(host)
+                if time.monotonic() > deadline:
+                    raise subprocess.TimeoutExpired("ssh", 0)
+                for key, _ in ready:
+                    if key.fileobj is process.stdin:
+                        if not self._write(process.stdin):
+                            selector.unregister(process.stdin)
+                            process.stdin.close()
+                    elif not self._read(process.stdout, host):
+                        return
+
+    def _bound(self, host: str) -> None:
+        if os.fstat(self.stderr.fileno()).st_size > STDERR_MOST_BYTES:
+            raise ProtocolError(f"`{host}` complains with more than {STDERR_MOST_BYTES >> 20} MiB")
+
+    def _write(self, pipe: IO[bytes]) -> bool:
+        """Whether there is, or may be, more to write."""
+        self._left = self._left or self.source.read(CHUNK_BYTES)
+        if not self._left:
+            return False
+        try:
+            self._left = self._left[os.write(pipe.fileno(), self._left) :]
+        except BlockingIOError:
+            return True
+        except BrokenPipeError:  # the script wants no more of it
+            return False
+        return True
+
+    def _read(self, pipe: IO[bytes], host: str) -> bool:
+        data = os.read(pipe.fileno(), CHUNK_BYTES)
+        self.heard += data
+        if len(self.heard) > self.most_bytes:
+            raise ProtocolError(f"`{host}` answers with more than {self.most_bytes} bytes")
+        return bool(data)

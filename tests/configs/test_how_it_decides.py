@@ -1,0 +1,133 @@
+"""The page on deciding says what the code does: every number on it is computed here."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.contract.model import ScenarioSettings
+from bench.contract.scenario_words import ADAPTIVE
+from bench.judge.ballot import MOST_FAILURES
+from bench.judge.stop import CLOSE, FOUNDED
+from bench.stats import CONFIDENCE
+from bench.stats.distributions import binomial_ranks
+from bench.stats.early_stopping import fewest_single_stream, needed_within
+from bench.stats.sequential import ERROR_RATE, decide, evidence, fewest
+from tests.judge.counting import EFFECT, MOST, PHI, RUNS, counted, mlperf, voted
+
+TEXT = (Path(__file__).resolve().parents[2] / "docs" / "how-it-decides.md").read_text(encoding="utf-8")
+PAGE = " ".join(TEXT.split())
+
+
+def rows(head: str) -> list[list[str]]:
+    """The cells of the table whose first line begins so."""
+    lines = TEXT[TEXT.index(f"| {head}") :].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        f"`processes: {ScenarioSettings('single-stream').processes}` (the default)",
+        f"from {fewest()} on, until it is decided, {ADAPTIVE.high} at most",
+        f"a {CONFIDENCE * 100:.0f} % interval: about {(1 - CONFIDENCE) * 50:.1f} % each way if processes are alike",
+        f"{ERROR_RATE * 100:.0f} % each way, however often one looks",
+        f"correlation {PHI}), and processes differ by {EFFECT * 100:.0f} %",
+        f"any answer is a mistake, {RUNS} times",
+        f"{needed_within(0, 0.99)} queries without an overrun",
+        f"at least {fewest_single_stream(0.9)} queries for a p90, {fewest_single_stream(0.99)} for a p99",
+        f"{fewest()} heads in a row come up once in {2 ** fewest()} tries",
+        f"If the first {fewest()} processes all vote the same way",
+        f"*ever* gets to {1 / ERROR_RATE:.0f} is at most 1 in {1 / ERROR_RATE:.0f}",
+        f"its percentiles have {FOUNDED} times the effective timings that they need",
+        f"its means an interval of {CLOSE * 100:.0f} % to either side",
+        f"There is none before {fewest()} processes",
+        f"- {MOST_FAILURES} processes failed",
+        f"in no process of {ScenarioSettings('single-stream').max_ns // 10**9} s",
+    ],
+)
+def test_every_constant_on_the_page_is_the_codes_own(sentence: str) -> None:
+    assert sentence in PAGE
+
+
+def test_the_effective_timings_it_takes_to_be_within_are_the_ranks_own() -> None:
+    least = [next(n for n in range(1, 10**4) if binomial_ranks(n, q, 0.0)[1] <= n) for q in (0.99, 0.999)]
+    assert (
+        "at least {} effective timings to say that a p99 is within a limit, and {} for a p99.9".format(*least) in PAGE
+    )
+
+
+def test_the_votes_it_takes_are_the_tests_own() -> None:
+    found = rows("votes on the other side")
+    assert len(found) == 5
+    for against, after in found:
+        votes = [False] * int(against) + [True] * (int(after) - int(against))
+        assert decide(votes).after == int(after)
+
+
+def test_the_error_rates_are_the_tests_own() -> None:
+    found = rows("`error rate`")
+    assert len(found) == 3
+    for rate, stake, processes in found:
+        share = float(rate.removesuffix(" %")) / 100
+        assert int(stake) == round(1 / share)
+        assert int(processes) == fewest(share)
+
+
+def decided(share: float) -> list[float]:
+    """Exact: the chance to be decided at vote 1, 2 … 40, where so many of all processes are within."""
+    open_at, found = {0: 1.0}, []
+    for number in range(1, ADAPTIVE.high + 1):
+        following: dict[int, float] = {}
+        for within, chance in open_at.items():
+            following[within + 1] = following.get(within + 1, 0.0) + chance * share
+            following[within] = following.get(within, 0.0) + chance * (1 - share)
+        needed = 1 / ERROR_RATE
+        done = {one for one in following if max(evidence(one, number - one), evidence(number - one, one)) >= needed}
+        found.append(sum(following.pop(one) for one in done))
+        open_at = following
+    return found
+
+
+def test_how_soon_a_case_is_decided_is_exact() -> None:
+    found = rows("of all processes")
+    assert len(found) == 6
+    for share, within, after in found:
+        chances = decided(float(share.removesuffix(" %")) / 100)
+        assert f"{sum(chances) * 100:.0f} %" == within, share
+        if after:
+            half = next(n for n in range(1, 41) if sum(chances[:n]) >= sum(chances) / 2)
+            assert half == int(after), share
+
+
+def test_a_limit_at_the_very_median_is_decided_as_soon_as_the_page_says() -> None:
+    assert "is decided after 8 or 9 if processes differ by 2 % and the zone is 5 %" in PAGE
+    rng = np.random.default_rng(20260101)
+    found = []
+    for _ in range(400):
+        own = np.exp(0.02 * rng.normal(size=ADAPTIVE.high)).tolist()
+        votes, looser, stricter = ([one <= limit for one in own] for limit in (1.0, 1.05, 0.95))
+        found.append((decide(votes, looser=looser, stricter=stricter).after, decide(votes).after))
+    assert sorted(zoned or 99 for zoned, _ in found)[200] in (8, 9)
+    assert sum(plain is not None for _, plain in found) / 400 <= 0.02
+
+
+def test_the_three_rules_were_wrong_as_often_as_the_page_says() -> None:
+    calls, queries, votes = (int(re.split(r" of ", row[2])[0]) for row in rows("rule"))
+    assert counted(3) == calls
+    assert mlperf(3) == queries
+    assert sum(one.keeps is not None for one in voted(1.0)) == votes
+
+
+def test_a_limit_5_percent_off_is_decided_as_the_page_says() -> None:
+    assert (
+        f"a limit 5 % off the truth was decided in all of {RUNS} runs, half of them after {fewest()} processes" in PAGE
+    )
+    for factor, keeps in ((0.95, False), (1.05, True)):
+        found = voted(factor)
+        assert all(one.keeps is keeps for one in found)
+        assert sorted(one.votes for one in found)[RUNS // 2] == fewest()
+    assert ADAPTIVE.high == MOST

@@ -1,0 +1,76 @@
+"""Sessions on ``cuda:0``, the models they run, and how long their queries take; nothing here can run on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from time import perf_counter_ns
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from backends.ort import OnnxRuntimeAdapter
+from bench.device.adapter import ModelFiles, Query, Session, Settings, TensorSpec
+
+DEVICE = "cuda:0"
+
+
+def layers(folder: Path, count: int, size: int, batch: int | str = "batch") -> ModelFiles:
+    """``count`` matrix products of ``size``, with a ReLU after each; weights from a fixed seed."""
+    rng = np.random.default_rng(count)
+    tensors = [
+        numpy_helper.from_array((rng.standard_normal((size, size)) * (2 / size) ** 0.5).astype(np.float32), f"w{at}")
+        for at in range(count)
+    ]
+    nodes = []
+    for at in range(count):
+        source, target = ("x" if at == 0 else f"r{at - 1}"), ("y" if at == count - 1 else f"r{at}")
+        nodes.append(helper.make_node("MatMul", [source, f"w{at}"], [f"h{at}"], name=f"product{at}"))
+        nodes.append(helper.make_node("Relu", [f"h{at}"], [target], name=f"relu{at}"))
+    return _saved(folder / f"layers-{count}-{size}-{batch}.onnx", nodes, tensors, (batch, size), (batch, size))
+
+
+def mixed(folder: Path) -> ModelFiles:
+    """A graph with one node, ``det``, for which CUDA has no kernel."""
+    nodes = [
+        helper.make_node("Abs", ["x"], ["a"], name="abs"),
+        helper.make_node("Det", ["a"], ["d"], name="det"),
+        helper.make_node("Relu", ["d"], ["y"], name="relu"),
+    ]
+    return _saved(folder / "mixed.onnx", nodes, [], (1, 4, 4), (1,))
+
+
+def _saved(path: Path, nodes: list[Any], tensors: list[Any], x: tuple[Any, ...], y: tuple[Any, ...]) -> ModelFiles:
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in (("x", x), ("y", y))]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], tensors)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return ModelFiles({"onnx": path}, (TensorSpec("x", "float32", x),), (TensorSpec("y", "float32", y),))
+
+
+def opened(model: ModelFiles, extra: Mapping[str, Any] | None = None, **settings: Any) -> Session:
+    return OnnxRuntimeAdapter().open(model, Settings(**{"device": DEVICE, "extra": extra or {}, **settings}))
+
+
+def query(samples: int, size: int, seed: int = 0) -> Query:
+    """Random inputs: zeros would cost less power and hide errors."""
+    return Query({"x": np.random.default_rng(seed).standard_normal((samples, size), np.float32)}, samples)
+
+
+def answer(model: ModelFiles, asked: Query, **settings: Any) -> Any:
+    with opened(model, **settings) as session:
+        return session.read(session.run(session.stage(asked)))["y"]
+
+
+def median_ns(session: Session, asked: Query, times: int = 100) -> float:
+    """The median query, after a warm-up."""
+    staged, found = session.stage(asked), []
+    for _ in range(20):
+        session.run(staged)
+    for _ in range(times):
+        begin = perf_counter_ns()
+        session.run(staged)
+        found.append(perf_counter_ns() - begin)
+    return median(found)

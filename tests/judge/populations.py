@@ -1,0 +1,67 @@
+"""Many processes of one kind, to draw runs from: simulated ones, or recorded ones.
+
+A run draws its processes with replacement, so what is true of all of them is known, and each draw is independent of
+the one before, whatever the calls of one process are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.results import ProcessRun
+from bench.stats.pool import Pool, rank
+from tests.judge.cases import process
+from tests.stats.series import MEDIAN_NS, Rng, autoregressive, bursty, independent
+
+EFFECT = 0.02
+"""How much the processes of a dependent series differ."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """Processes as the judge takes them, and the timings (ns) of each."""
+
+    name: str
+    runs: tuple[ProcessRun, ...]
+    timings: tuple[NDArray[np.uint64], ...]
+
+    def typical_ns(self, q: float) -> float:
+        """The median process's own percentile: what the votes are about."""
+        return median(float(Pool([one]).at(rank(q, len(one)))) for one in self.timings)
+
+    def pool_ns(self, q: float) -> float:
+        """The percentile of all calls of all processes: what rules that count calls are about."""
+        pool = Pool(self.timings)
+        return float(pool.at(rank(q, pool.count)))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the calls of a simulated process come: standard values, their scale, how processes differ."""
+
+    values: Callable[[Rng, int], NDArray[np.float64]]
+    sigma: float
+    effect: float = 0.0
+
+
+KINDS: Mapping[str, Kind] = {
+    "independent, σ 0.1": Kind(independent, 0.1),
+    "independent, σ 0.3": Kind(independent, 0.3),
+    "AR(1), correlation 0.95": Kind(autoregressive, 0.1, EFFECT),
+    "bursts of 40 calls": Kind(bursty, 0.1, EFFECT),
+}
+
+
+def simulated(name: str, processes: int, calls: int, seed: int) -> Population:
+    """Log-normal timings of about 1 ms of one of the ``KINDS``."""
+    rng, kind = np.random.default_rng([seed, *name.encode()]), KINDS[name]
+    timings = []
+    for _ in range(processes):
+        logs = np.log(MEDIAN_NS) + kind.sigma * kind.values(rng, calls) + kind.effect * rng.normal()
+        timings.append(np.asarray(np.exp(logs), dtype=np.uint64))
+    return Population(name, tuple(process(index) for index in range(processes)), tuple(timings))

@@ -1,0 +1,185 @@
+"""The pieces of `make bench` under load work, on little time; what they measure on a busy machine is not asserted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.device.records import NEVER_NS
+from bench.units import show
+from tests.device.queues import highest_rate_per_s, mean_wait_ns, wait_ns, waits_at_most
+from tests.speed import __main__ as program
+from tests.speed import fresh, reading
+from tests.speed.agreement import Told, above, meet, near, of_processes, quantities
+from tests.speed.peers import server_searches
+from tests.speed.under_load import arriving, drawing, four_scenarios, peak_rate, queue_of_one
+
+MS = 1_000_000
+DRAWING = program.PAGE.parent / drawing.FILE
+
+
+def told(value: float, around: float = 0.1) -> Told:
+    return Told(value, value * (1 - around), value * (1 + around), (value, value))
+
+
+def test_erlangs_distribution_has_pollaczeks_mean() -> None:
+    """The mean is the integral of what is above: both formulas, written apart."""
+    for rate in (300.0, 700.0):
+        step = MS / 10
+        area = sum((1 - waits_at_most(rate, MS, (at + 0.5) * step)) * step for at in range(200))
+        assert area == pytest.approx(mean_wait_ns(rate, MS), rel=0.01)
+
+
+def test_the_waits_and_the_highest_rate_turn_the_distribution_round() -> None:
+    assert wait_ns(500.0, MS, 0.5) == 0.0
+    for q in (0.6, 0.9, 0.99):
+        assert waits_at_most(800.0, MS, wait_ns(800.0, MS, q)) == pytest.approx(q, abs=1e-6)
+    rate = highest_rate_per_s(MS, 0.99, 10 * MS)
+    assert MS + wait_ns(rate, MS, 0.99) == pytest.approx(10 * MS, rel=1e-6)
+    assert rate == pytest.approx(773.5, abs=0.5)
+
+
+def test_lines_of_agreement_are_kept_as_their_targets_say() -> None:
+    assert near("x", told(104.0), told(100.0)).kept is True
+    assert near("x", told(106.0), told(100.0)).kept is False
+    assert near("x", told(104.0), told(100.0), 90.0).kept is False, "not in the interval"
+    assert near("x", told(104.0), told(100.0), 95.0).kept is True
+    assert near("x", None, told(100.0), 95.0).kept is False
+    assert near("x", told(106.0), told(100.0), within=None).kept is None
+    assert above("x", told(50.0), 2.0, 50.0).kept is True
+    assert above("x", told(53.0), 2.0, 50.0).kept is False
+    assert meet("x", told(100.0), told(150.0), 20.0).kept is False
+    assert meet("x", told(100.0), told(150.0), 30.0).kept is True
+
+
+def test_an_interval_holds_every_process() -> None:
+    found = of_processes([10.0, 11.0, 30.0])
+    assert found.value == 11.0
+    assert found.low < 10.0 < 30.0 < found.high
+
+
+def test_quantities_are_read_as_they_are_shown() -> None:
+    for value in (0.5, 774.0, 34_812.0, 142_000.0, 3.2e6):
+        assert quantities(show(value, "per_s")) == [pytest.approx(value, rel=0.005)]
+    assert quantities("6.49 ms [6 ms, 7.1 s]") == [6.49e6, 6e6, 7.1e9]
+
+
+def test_waiting_is_measured_through_whole_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_of_one, "LOADS", (0.3,))
+    waited, (point,) = queue_of_one.measure(processes=2, seconds=1.0)
+    assert [one.statistic for one in waited] == list(queue_of_one.STATISTICS)
+    assert point.rate_per_s == 300.0
+    for one in waited[:3]:  # so few have no p99
+        assert one.measured is not None
+        assert one.measured.value >= one.same.value, "nobody is answered before the queue allows it"
+        assert len(one.measured.processes) == len(one.same.processes) == 2
+    assert len(queue_of_one.lines(waited)) == 4
+
+
+def test_a_stall_is_seen_by_the_open_loop_and_not_by_the_closed_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the p90, which needs fewer queries: one in five arrives in the stall, one in ten waits for 120 ms."""
+    monkeypatch.setattr(arriving, "PROCESSES", 2)
+    monkeypatch.setattr(arriving, "Q", 0.9)
+    found = arriving.measure(seconds=1, stalled_seconds=2, closed_seconds=2)
+    assert len(found.late_ns) == 2
+    assert found.open_loop is not None and found.closed_loop is not None
+    assert found.open_loop.value > 80 * MS > found.closed_loop.value
+    assert arriving.expected_ns() == pytest.approx(121 * MS)
+    assert len(arriving.lines(found)) == 4
+
+
+def test_the_first_hundredth_to_arrive_waits_for_193_ms() -> None:
+    assert arriving.expected_ns() == pytest.approx(193 * MS)
+
+
+def test_windows_settle_as_perf_analyzer_says() -> None:
+    alike, over = [(500.0, 3.0 * MS), (520.0, 3.2 * MS), (510.0, 3.1 * MS)], (500.0, 11.0 * MS)
+    assert server_searches.settles(alike)
+    assert server_searches.settles([(500.0, 9.0 * MS), *alike])
+    assert not server_searches.settles([over, *alike]), "one of the first three is over"
+    assert not server_searches.settles([*alike[:2], (510.0, 3.5 * MS)]), "never three alike"
+    assert not server_searches.settles([(500.0, MS), (400.0, MS), (500.0, MS)]), "throughputs differ"
+
+
+def test_windows_of_a_real_device_tell_throughput_and_p99() -> None:
+    windows = server_searches.windows_at(100.0, window_s=0.1)
+    throughput, p99 = next(windows)
+    assert throughput > 0
+    assert p99 >= server_searches.SERVICE_NS
+
+
+def test_doubling_and_halving_ends_at_the_last_rate_that_kept() -> None:
+    tried: list[float] = []
+
+    def keeps(rate: float) -> bool:
+        tried.append(rate)
+        return rate <= 773
+
+    found = server_searches.doubled_then_halved(keeps)
+    assert 773 * (1 - 2 * server_searches.PRECISION) < found <= 773
+    assert tried[:3] == [200.0, 400.0, 800.0]
+    assert server_searches.doubled_then_halved(lambda rate: False) == 0.0
+
+
+def test_a_rate_that_was_not_found_is_a_line_that_is_not_kept() -> None:
+    peers = dict.fromkeys(peak_rate.PEERS, (700.0, 30.0))
+    first, *rest = peak_rate.lines(peak_rate.Searched(None, 34.0, peers))
+    assert (first.ours, first.kept) == ("not measured", False)
+    assert [line.kept for line in rest] == [True, None, None, None, None]
+    row = reading.Row("s", first.what, first.ours, first.theirs, "", first.target, "**not kept**")
+    assert list(reading._answer_wrong(row)) == []
+
+
+def test_what_loadgen_reports_beyond_the_call_is_taken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our side is measured for real; LoadGen itself is in the environment of `make bench` alone."""
+    figures = {"p50": 50_000.0, "p90": 60_000.0, "p99": 70_000.0, "inside": 30_000.0}
+    call = {"inside": 30_000.0, "cold": 31_000.0, "warm": 26_000.0}
+    figures |= {f"{what} {name}": value for what, value in call.items() for name in ("p50", "p90", "p99")}
+    theirs = {**dict.fromkeys(four_scenarios.OURS, figures), "Offline": {"time a sample": 9000.0, "inside": 7000.0}}
+    arrivals = [number * MS for number in range(400)]
+    monkeypatch.setattr(fresh, "measured", lambda *_: {**theirs, "arrivals": arrivals})
+    monkeypatch.setattr(four_scenarios, "MODELS", ("digits",))
+    found = four_scenarios.measure(processes=2, seconds=0.1)
+    lines = four_scenarios.lines(found)
+    alone = ["the call alone, after LoadGen's work", "the call alone, made again in LoadGen's callback"]
+    percentiles = ["p50", "p90", "p99"]
+    whats = [*percentiles, *alone, *percentiles, *alone, *percentiles, "time a sample"]
+    assert [line.what.partition(": ")[2] for line in lines] == whats
+    assert lines[0].target == "[ ] meet, 25 µs off theirs", "20 µs of the driver, 5 µs of its work upon the call"
+    assert lines[1].target == "[ ] meet, 35 µs off theirs"
+    assert (lines[3].theirs, lines[3].target) == ("31 µs", "none")
+    assert (lines[4].theirs, lines[4].target) == ("26 µs", "± 5 %")
+    (off_ns,) = quantities(lines[10].target)
+    assert off_ns == pytest.approx(20_000, rel=0.02), "a server's call comes after a wait on both sides"
+    assert lines[-1].target == "[ ] meet, 2 µs off theirs"
+    assert all(quantities(line.ours)[0] < NEVER_NS for line in lines)
+
+
+def test_a_drawing_is_made_again_of_the_values_it_holds() -> None:
+    point = drawing.Point(500.0, {"p50": (1e6, 9e5, 2e6), "p99": (4e6, 3e6, 5e6)})
+    svg = drawing.render([point], 1e6)
+    assert drawing.again(svg) == svg
+    assert svg.count("<polyline") == 3 and svg.count("<circle") == 2
+    assert drawing.render([point], None).count("<polyline") == 0
+
+
+def test_the_drawing_in_docs_is_of_the_values_it_holds() -> None:
+    svg = DRAWING.read_text(encoding="utf-8")
+    assert drawing.again(svg) == svg
+    points = json.loads(drawing.HELD.findall(svg)[0])["points"]
+    assert [one["rate_per_s"] for one in points] == [1000 * load for load in queue_of_one.LOADS]
+
+
+def test_a_stored_sweep_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.speed.under_load import runs
+
+    limits = "server: {rate: 100/s, latency p50: 1 s, time: 400 ms, processes: 2}"
+    with runs.ran({"a": runs.target(runs.SPINNING, limits)}) as run:
+        (point,) = drawing.of_run(run.folder)
+        into = tmp_path / "drawing.svg"
+        monkeypatch.setattr("sys.argv", ["drawing", str(run.folder), str(into)])
+        drawing.main()
+    assert point.rate_per_s == 100.0
+    assert "p50 at 100/s" in into.read_text(encoding="utf-8")
