@@ -63,7 +63,23 @@ def test_the_audit_does_not_charge_a_fast_call_with_the_loops_own_cost(monkeypat
     issuer = Issuer(Session(clock, lambda staged: 0), library(), 1, overlapped=False)
     known = audit(issuer, 100, LoopCost(iteration_ns=80.0, recorded_ns=40.0))
     assert known.ratio == pytest.approx(1.0, abs=0.01)
-    assert audit(issuer, 100, FREE).ratio < 0.6
+
+
+def test_a_loop_cost_of_a_quicker_moment_is_measured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same empty call, and a cost that was measured before other work slowed the loop down."""
+    clock = Clock(monkeypatch, reading_ns=40)
+    issuer = Issuer(Session(clock, lambda staged: 0), library(), 1, overlapped=False)
+    assert audit(issuer, 100, FREE).ratio == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize(("missing_ns", "is_early"), [(24, False), (26, True)])
+def test_time_that_is_missing_is_held_against_what_is_known_of_the_loop(missing_ns: int, is_early: bool) -> None:
+    """An empty call: 80 of 180 ns an iteration are its latency, 100 the loop's."""
+    queries = 1000
+    wall = queries * (180 + missing_ns)
+    closure = Closure(queries, 80 * queries, wall, 100 * queries, 80 / (80 + missing_ns))
+    assert closure.ratio < CLOSED
+    assert closure.is_early() is is_early
 
 
 def test_disturbances_between_the_latencies_do_not_spoil_an_audit(clock: Clock) -> None:
