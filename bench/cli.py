@@ -207,7 +207,10 @@ def init(**given: Any) -> int:
 @click.option("-o", "--output", type=FILE, help="Write to a file instead of standard output.")
 @click.option("-v", "--verbose", is_flag=True, help="Every fact, each process's value, histograms.")
 def report(run: str, results: Path, form: str, output: Path | None, verbose: bool) -> int:
-    """Render a stored run again, in any format, without measuring. RUN is an id, a folder, or `latest`."""
+    """Render a stored run again, in any format, without measuring. RUN is an id, a folder, or `latest`.
+
+    Exits with 0 once it is rendered, whatever its verdicts: those were the exit code of the run itself.
+    """
     from bench.commands.report import report_run
 
     return report_run(run, results, form, output, verbose)

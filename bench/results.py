@@ -343,6 +343,14 @@ class CaseResult:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """A requirement's limit: in the metric's base unit, and as the user wrote it."""
+
+    value: float
+    text: str
+
+
+@dataclass(frozen=True)
 class RunInfo:
     """What is known when a run begins: the plan, the contract and the machine. Stored as ``run.json``."""
 
@@ -363,6 +371,8 @@ class RunInfo:
     """Target -> ids of its requirements."""
     options: dict[str, Json] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    limits: dict[str, dict[str, Limit]] = field(default_factory=dict)
+    """Target -> id of a requirement -> its limit: for what was never measured. Not in older runs."""
 
 
 @dataclass(frozen=True)
