@@ -13,7 +13,7 @@ from bench.artifacts.facts import sha256_of
 from bench.contract.check_artifacts import CONVERTERS, FRAMEWORKS
 from bench.device.adapter import STATES, TensorSpec
 from bench.propose.draft import Draft, InputDraft
-from bench.propose.limits import Proposal, size_line
+from bench.propose.limits import PROCESSES, Proposal, size_line
 from bench.stats.sequential import fewest
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./+-]*")
@@ -150,7 +150,7 @@ def _limits(page: Page) -> Iterator[str]:
     proposal = page.proposal
     if proposal.blocks:
         where = _comment(proposal.cpu) or "this machine"
-        yield f"# What it may cost. Proposed from a short measurement on {where}: TO DO: put what you need."
+        yield f"# What it may cost. Proposed from {PROCESSES} short processes on {where}: TO DO: put what you need."
         if proposal.slow_start:
             yield f"# TO DO: {FEW} processes promise no error rate. To gate on the answer take `processes: {FEW}` out:"
             yield f"# as many are then started as decide at an error rate of 1 %, {fewest()} or more of them."

@@ -28,7 +28,7 @@ QUICK = (
 
 @dataclass(frozen=True)
 class Grid:
-    """What a sweep measures. ``notices`` say where an axis could not be applied."""
+    """What a sweep measures. ``notices`` say where an axis could not be applied, and what is only a quick look."""
 
     axes: tuple[Axis, ...]
     configurations: tuple[Configuration, ...]
