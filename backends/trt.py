@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from backends import cuda_probe, engine_cache, onnx_weights, options, precision, probing, staging, trt_api, trt_options
+from backends import cuda_probe, engine_cache, onnx_weights, options, precision, probing, trt_api, trt_options
 from backends.cuda_driver import Context
 from backends.trt_build import Asked
 from backends.trt_engines import Engines
@@ -52,13 +51,16 @@ class TensorRtAdapter:
 
     def probe(self) -> Availability:
         """Whether the packages import and the driver has a GPU; nothing of TensorRT is constructed."""
+        found, broken, versions = cuda_probe.look(), "", {}
         try:
             versions = self._versions()
         except Exception as error:  # noqa: BLE001 - a broken install raises anything; a probe never does
-            return replace(probing.unusable(self.packages[0], error), remedy=self.install)
-        found = cuda_probe.look()
+            broken = probing.unusable(self.packages[0], error).reason
         if not found.gpus:
-            return Availability(False, versions, (), found.reason, found.remedy)
+            then = "; then " + self.install if broken else ""
+            return Availability(False, versions, (), found.reason, found.remedy + then)
+        if broken:
+            return Availability(False, versions, (), broken, self.install)
         return Availability(True, dict(versions, **{"cuda driver": found.driver}), self.devices[: len(found.gpus)])
 
     def conflict(self, model: ModelFiles, settings: Settings) -> Conflict:
@@ -102,19 +104,12 @@ class TensorRtAdapter:
 
     def _demand(self, settings: Settings) -> cuda_probe.Gpu:
         """The GPU; DeviceUnavailable, with all that there is to mend, where it cannot be used."""
-        device, found, missing = settings.device, cuda_probe.look(), ""
-        try:
-            self._versions()
-        except Exception as error:  # noqa: BLE001 - a broken install raises anything
-            missing = staging.one_line(error)
-        if not found.gpus:
-            then = "; then " + self.install if missing else ""
-            raise DeviceUnavailable("%s cannot be used: %s; to mend: %s%s" % (device, found.reason, found.remedy, then))
-        if missing:
-            raise DeviceUnavailable("%s cannot be used: %s; to mend: %s" % (device, missing, self.install))
+        device, here = settings.device, self.probe()
+        if not here.usable:
+            raise DeviceUnavailable("%s cannot be used: %s; to mend: %s" % (device, here.reason, here.remedy))
         gpu = cuda_probe.gpu_of(device)
         if gpu is None:
-            told = ", ".join("cuda:%d %s" % (number, one.name) for number, one in enumerate(found.gpus))
+            told = ", ".join("cuda:%d %s" % (number, one.name) for number, one in enumerate(cuda_probe.look().gpus))
             raise DeviceUnavailable("there is no %s: the driver has %s" % (device, told))
         if settings.precision == "tf32" and int(gpu.capability.partition(".")[0]) < 8:
             raise DeviceUnavailable("%s has no tf32: %s is older than that" % (device, gpu.name))
