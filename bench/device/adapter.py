@@ -169,6 +169,9 @@ class Adapter(Protocol):
     which gives the option or the setting that does not go with the others or with the model's files, and
     why (a pair), or None. It imports no framework; ``model`` has only such artifacts as are whole.
 
+    ``code_kinds``, which an adapter may leave out, are those of its kinds of artifact whose loading may run what is in
+    the file: they are taken only with a SHA-256 in the contract.
+
     Two more are for an adapter that runs programs of the user's own. ``code_options`` names the options that say
     which: they run only with --allow-code, from the contract's folder (``code_dir``). ``processes()`` gives the
     ids of those that run: what they hold and use counts as the model's.
