@@ -23,7 +23,7 @@ from .records import GPU_THROTTLED
 BOOT = "import sys; sys.path[:] = sys.argv[1:]; from bench.device.gpu_sampler import run; run()"
 EVERY_NS = 100_000_000
 """Between two samples: NVML's own figures change some ten times a second, and each look costs the driver something."""
-READY_S, ANSWER_S = 10.0, 3.0
+READY_S, ANSWER_S = 10.0, 5.0
 """How long the sampler may take to begin, and to answer; the first call of a driver takes seconds."""
 COUNTER_NS = 1_000_000_000
 """The shortest time that NVML's energy is told of: counter and power change some ten times a second."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,7 +111,7 @@ def test_a_gpu_that_was_slowed_down_is_not_met_unsaid(tmp_path: Path) -> None:
 
 
 def test_the_report_says_how_it_was_found() -> None:
-    facts = {"gpu clocks": "SM 1410 MHz", "gpu power": "250 W in the mean, 260 W at most"}
+    facts: dict[str, Any] = {"gpu clocks": "SM 1410 MHz", "gpu power": "250 W in the mean, 260 W at most"}
     one = replace(runs(replace(FULL, own_bytes=1 << 29))[0], facts=facts)
     assert metering.words([one]) == [
         "GPU SM 1410 MHz, 250 W in the mean, 260 W at most",

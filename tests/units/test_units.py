@@ -100,7 +100,7 @@ def test_what_a_user_would_write_is_read(text: object, unit: Unit, value: float)
         ("1,200/s", "per_s", "commas are not read", "write `1200` or `1.2`"),
         ("30", "uj", "`30` has no unit", "write an energy like `30 mJ`"),
         ("30 MJ", "uj", "`MJ` is not a unit", "did you mean `mJ`?"),
-        ("30 W", "uj", "`W` is not a unit", "write an energy like `30 mJ`"),
+        ("30 W", "uj", "`W` is not a unit", "did you mean `Wh`?"),
         ("30 mJ", "ns", "`mJ` is a unit of energy", "write a time like `5 ms`"),
         ("97", "ratio", "more than 1", "did you mean `97 %`?"),
         ("970", "ratio", "more than 1", "a share is at most 1, or 100 %"),
