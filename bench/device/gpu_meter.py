@@ -133,7 +133,8 @@ class GpuMeter(Meter):
             why = "NVML's energy counter went on by %d µJ, which cannot be" % counted
         if whole is None or abs(sampled_ns - window_ns) > LATE * window_ns:
             return None, why
-        return whole, "NVML's power in %d samples, integrated, of the whole GPU (%s)" % (_whole(told["count"]), why)
+        source, what = str(told.get("source", "NVML"))[:80], str(told.get("whole", "the whole GPU"))[:80]
+        return whole, "power by %s in %d samples, integrated, of %s (%s)" % (source, _whole(told["count"]), what, why)
 
     def _memory(self) -> Tuple[Optional[int], str]:
         used, looks = _maybe(self._told["used_bytes"]), _whole(self._told["used_looks"])

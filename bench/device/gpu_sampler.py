@@ -14,19 +14,23 @@ import json
 import os
 import select
 from time import perf_counter_ns
-from typing import Any, Dict, List, NoReturn, Optional, Tuple
+from typing import Any, Dict, List, NoReturn, Optional, Tuple, Union
 
 from .gpu_facts import facts
 from .gpu_tally import Tally
+from .jetson import Jetson, is_jetson
 from .nvml import Gpu, NotTold, Nvml
 
 NS_PER_S = 1_000_000_000
 
 
+Looked = Union[Gpu, Jetson]
+
+
 class Sampler:
     """One GPU, sampled for one worker."""
 
-    def __init__(self, gpu: Gpu, pids: List[int]) -> None:
+    def __init__(self, gpu: Looked, pids: List[int]) -> None:
         self._gpu, self.pids = gpu, pids
         self._tally = Tally()
         self._energy_uj: Optional[int] = None
@@ -62,7 +66,7 @@ class Sampler:
         known = energy_uj is not None and self._energy_uj is not None
         told["energy_uj"] = (energy_uj or 0) - (self._energy_uj or 0) if known else None
         told["energy_ns"], told["energy_why"] = at_ns - self._energy_ns, self._energy_why
-        told["why_not"] = self._gpu.why_not
+        told["source"], told["whole"] = self._gpu.source, self._gpu.whole
         return told
 
     def _energy(self) -> Optional[int]:
@@ -80,9 +84,8 @@ def main() -> None:
         return
     _leave(asked["avoid"])
     try:
-        nvml = Nvml()
-        gpu = nvml.gpu(asked["uuid"])
-        _say({"facts": facts(nvml, gpu, asked["pids"])})
+        gpu, told = look_at(asked["uuid"], asked["pids"])
+        _say({"facts": told})
     except NotTold as reason:
         _say({"error": str(reason)})
         return
@@ -101,6 +104,19 @@ def main() -> None:
             _say(sampler.begin())
         elif asked.get("do") == "end":
             _say(sampler.end())
+
+
+def look_at(uuid: str, pids: List[int]) -> Tuple[Looked, Dict[str, Any]]:
+    """The GPU and its facts, by NVML, on a Jetson without it by the kernel's files; NotTold where there is neither."""
+    try:
+        nvml = Nvml()
+        gpu = nvml.gpu(uuid)
+        return gpu, facts(nvml, gpu, pids)
+    except NotTold:
+        if not is_jetson():
+            raise
+    board = Jetson()
+    return board, board.facts()
 
 
 def _leave(cores: List[int]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Dict, List, NamedTuple, Optional, Type
+from typing import Dict, List, NamedTuple, Optional, Type, TypeVar
 
+M = TypeVar("M", bound="Meter")
 NO_GPU = "this target does not run on a GPU"
 
 
@@ -53,7 +54,7 @@ class Meter:
     def close(self) -> None:
         """Leave nothing behind; may be called twice."""
 
-    def __enter__(self) -> "Meter":
+    def __enter__(self: M) -> M:
         return self
 
     def __exit__(

@@ -130,6 +130,9 @@ class Nvml:
 class Gpu:
     """One GPU. What was refused is in ``why_not``, by name."""
 
+    source, whole = "NVML", "the whole GPU"
+    """Who tells its power, and of what."""
+
     def __init__(self, nvml: Nvml, handle: Any) -> None:
         self._nvml, self._handle = nvml, handle
         self.why_not: Dict[str, str] = {}

@@ -119,7 +119,7 @@ def test_without_a_sound_counter_power_is_integrated_and_it_is_said(
     monkeypatch.setenv("FAKE_NVML", f"pid=-1,{told}")
     one = measured(meter())
     found = one.metering()
-    assert found.energy_by.startswith("NVML's power in ") and "integrated" in found.energy_by
+    assert found.energy_by.startswith("power by NVML in ") and "integrated" in found.energy_by
     assert reason in found.energy_by
     assert found.energy_uj is not None
     assert found.energy_uj == pytest.approx(250_000 * one._told["span_ns"] / 1e6, rel=1e-3)
@@ -246,7 +246,7 @@ class _Counting:
     """A GPU whose counter goes on by 7 µJ a look."""
 
     def __init__(self) -> None:
-        self.energy, self.why_not = 0, {"power_mw": "no"}
+        self.energy, self.source, self.whole = 0, "a counter", "all"
 
     def energy_uj(self) -> int:
         self.energy += 7
@@ -269,7 +269,8 @@ def test_the_counter_is_read_at_both_ends_of_the_timed_part(monkeypatch: pytest.
     told = sampler.end()
     assert told["energy_uj"] == 7
     assert told["energy_ns"] == 3000 - begun
-    assert (told["used_bytes"], told["used_why"], told["why_not"]) == (None, "nobody", {"power_mw": "no"})
+    assert (told["used_bytes"], told["used_why"]) == (None, "nobody")
+    assert (told["source"], told["whole"]) == ("a counter", "all")
 
 
 def kind(facts: dict[str, Any], **settings: Any) -> type[Meter]:
