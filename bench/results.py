@@ -96,6 +96,22 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Metered:
+    """What the timed part cost beside time; each None where it is not known, and then why."""
+
+    window_ns: int
+    energy_uj: int | None
+    """Of the whole device, whoever used it."""
+    energy_by: str
+    """How it was found, or why it was not."""
+    gpu_bytes: int | None
+    """The most that the worker held on its GPU, as far as looks at an interval tell."""
+    gpu_by: str
+    own_bytes: int | None = None
+    """What its framework says that it took of the GPU at most: less than all that it holds there."""
+
+
+@dataclass(frozen=True)
 class Seen:
     """What was seen of other work and of the machine during a block; each None where the system does not tell."""
 
@@ -253,6 +269,8 @@ class ProcessRun:
     failure: Failure | None = None
     serving: Serving | None = None
     searched: Searched | None = None
+    metered: Metered | None = None
+    """None where nothing was timed, or an earlier version measured."""
     disturbed: tuple[Disturbed, ...] = ()
     """The blocks that are marked as disturbed (``judge.disturbed``), in order; none is ever dropped."""
 

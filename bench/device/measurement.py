@@ -10,6 +10,7 @@ import numpy as np
 from . import memory, records
 from .channel import Channel, Host
 from .disturbance import Watch
+from .metering import Meter
 from .records import Job
 from .scenarios import BLOCK_NS, Block, Issuer
 
@@ -23,6 +24,8 @@ class Measurement(NamedTuple):
     host: Host
     started: memory.Started
     """Further processes whose work and memory are the model's."""
+    meter: Meter
+    """What the timed part costs beside time."""
 
     def watch(self) -> Watch:
         """What disturbs this process and those."""
@@ -35,10 +38,17 @@ class Measurement(NamedTuple):
         fields: Dict[str, Any] = {"count": len(block.latencies_ns), "samples": block.samples, "seen": seen}
         fields.update(start_ns=block.span.start_ns - start_ns, wall_ns=max(1, block.span.wall_ns), **more)
         self.channel.send(records.BLOCK, fields, np.array(block.latencies_ns, dtype="<u8").tobytes())
+        self.meter.look()
 
 
 def timed_loop(measurement: Measurement) -> None:
     """Until time and queries are spent, or the host has seen enough and the job allows to stop."""
+    measurement.meter.begin()
+    _blocks(measurement)
+    measurement.meter.end()
+
+
+def _blocks(measurement: Measurement) -> None:
     job, issuer, watch = measurement.job, measurement.issuer, measurement.watch()
     queries, samples, size = 0, 0, 1
     start = perf_counter_ns()

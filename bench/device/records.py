@@ -47,6 +47,12 @@ NAN_MEASURED = "outputs that were not numbers when it was measured"
 """The same of the queries that were looked at right before and right after the timed ones."""
 THROTTLED = "throttled while it was measured"
 """The fact that says what a board's firmware held its processor down for."""
+GPU = "gpu"
+"""The fact in which a session names its GPU: an object with ``name`` and ``uuid``, as the driver tells them."""
+GPU_THROTTLED = "GPU slowed down while it was measured"
+"""The fact that says by what, and in how many samples."""
+GPU_OWN = "gpu memory by its own account"
+"""The fact in which a session may say, in bytes, what its framework took of the GPU at most; asked after all else."""
 NOTES = "notes"
 """The fact whose sentences become notes of the process run, for every reader of the report."""
 CALLS_PER_TIMING = "calls_per_timing"
@@ -72,6 +78,7 @@ SEARCHED = "searched"  # aims [[q, limit_ns] …], trials, curves, tried, late_p
 # … workers, sessions, cores
 OUTPUT = "output"  # name, dtype, shape, first: samples from `first` on; payload: C-order bytes
 MEMORY = "memory"  # import_bytes, load_bytes, peak_bytes, method
+METERS = "meters"  # window_ns, energy_uj, energy_by, gpu_bytes, gpu_by (metering.Metering), own_bytes
 ERROR = "error"  # error (class name), message, trace
 END = "end"  # nothing more comes
 

@@ -32,6 +32,7 @@ from bench.results import (
     Block,
     Failure,
     Memory,
+    Metered,
     Phase,
     ProcessRun,
     RateTrial,
@@ -220,6 +221,11 @@ class Conversation:
     def _hear_memory(self, fields: dict[str, Any], _: bytes) -> None:
         imported, loaded, peak = (maybe_whole(fields[name]) for name in ("import_bytes", "load_bytes", "peak_bytes"))
         self._fields["memory"] = Memory(imported, loaded, peak, str(fields["method"]))
+
+    def _hear_meters(self, fields: dict[str, Any], _: bytes) -> None:
+        energy, held, own = (maybe_whole(fields[name]) for name in ("energy_uj", "gpu_bytes", "own_bytes"))
+        energy_by, held_by = (plain(str(fields[name]))[:MAX_NOTE_CHARACTERS] for name in ("energy_by", "gpu_by"))
+        self._fields["metered"] = Metered(whole(fields["window_ns"]), energy, energy_by, held, held_by, own)
 
     def _hear_output(self, fields: dict[str, Any], payload: bytes) -> None:
         name, dtype_name = str(fields["name"]), str(fields["dtype"])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bench import units
 from bench.judge.serving import MEDIAN, TOLD_BY, lateness
+from bench.report import metering
 from bench.report.text import clean, plural, shortened
 from bench.results import CaseResult, Crew, Failure, Json, ProcessRun, Serving
 
@@ -92,6 +93,7 @@ def how(case: CaseResult) -> str:
         calls = max(one.calls_per_timing for one in case.process_runs)
         words.append(plural(timings, "timing") + (f", each the mean of {calls} queries" if calls > 1 else ""))
     words += [*_arrivals(done), *_search(done)]
+    words += metering.words(done)
     words += [*_warm_ups(done), *_audits(done), *_disturbed(done), *_samples(case.process_runs)]
     return " · ".join(words)
 

@@ -16,7 +16,7 @@ from bench.errors import ProtocolError
 from bench.launch import conversation as talking
 from bench.launch.conversation import Conversation
 from bench.launch.fields import lines, plain
-from bench.results import Failure, ProcessRun, RateTrial, Searched, Serving
+from bench.results import Failure, Metered, ProcessRun, RateTrial, Searched, Serving
 from tests.launch.talk import Ear
 
 HELLO = {"protocol": 1, "pid": 1, "python": "3.8", "machine": {"cores": 2, "load_1m": 0.5}}
@@ -56,6 +56,18 @@ GOOD: list[tuple[str, dict[str, Any], bytes]] = [
         b"",
     ),
     ("memory", {"import_bytes": 1, "load_bytes": 2, "peak_bytes": None, "method": "VmHWM"}, b""),
+    (
+        "meters",
+        {
+            "window_ns": 9,
+            "energy_uj": 5,
+            "energy_by": "a counter",
+            "gpu_bytes": None,
+            "gpu_by": "no \x1b[31mGPU",
+            "own_bytes": 3,
+        },
+        b"",
+    ),
     ("output", {"name": "y", "dtype": "<f4", "shape": [1, 2], "first": 0, "at": 0}, bytes(8)),
     ("end", {}, b""),
 ]
@@ -79,6 +91,7 @@ def test_a_whole_conversation_is_a_process_run() -> None:
     assert run.serving == Serving(200.0, "poisson", 7, 1, 2, 40, None)
     trials, curves = (RateTrial(100.0, 50, (1,), (2,)),), (((90.0, 0.001), (110.0, 0.1)),)
     assert run.searched == Searched(((0.99, 5000),), trials, curves, ((100.0, 60, 10, 20, 30),))
+    assert run.metered == Metered(9, 5, "a counter", None, "no GPU", 3)
     assert (run.blocks[0].busy_ns, run.blocks[0].queue_max) == (None, None)
     assert ear.phases == ["load"]
     assert list(ear.timings) == [10, 20]
@@ -110,6 +123,10 @@ def test_cold_start_is_the_sum_of_its_four_phases() -> None:
         ("warm-up", {"queries": True}, b""),
         ("audit", {"ratio": "x"}, b""),
         ("batch", {"tried": [1]}, b""),
+        ("meters", {"energy_uj": -1}, b""),
+        ("meters", {"gpu_bytes": 0.5}, b""),
+        ("meters", {"own_bytes": "much"}, b""),
+        ("meters", {"window_ns": None}, b""),
         ("block", {"count": 0}, b""),
         ("block", {"count": 3}, TWO),
         ("block", {"count": 1 << 70}, TWO),
@@ -274,6 +291,7 @@ def test_the_last_lines_are_kept_and_progress_bars_become_lines() -> None:
 def test_every_kind_of_the_protocol_is_understood() -> None:
     kinds = {value for name, value in vars(records).items() if name.isupper() and isinstance(value, str)}
     facts = {records.NAN_OUTPUTS, records.NAN_MEASURED, records.NOTES, records.CALLS_PER_TIMING, records.THROTTLED}
+    facts |= {records.GPU, records.GPU_THROTTLED, records.GPU_OWN}
     kinds -= {*records.PHASES, *facts} - {records.WARM, records.AUDITED}
     assert kinds == {kind for kind, _, _ in GOOD} | {records.ERROR}
 
