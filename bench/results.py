@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import ClassVar
 
+from bench.device.operators import Operator
 from bench.device.records import CALLS_PER_TIMING, CLOSE
 
 LAYOUT = 1
@@ -266,6 +267,32 @@ class ProcessRun:
         """How many queries each timing is the mean of: more than one only near the clock's own cost."""
         told = self.facts.get(CALLS_PER_TIMING)
         return told if isinstance(told, int) and told > 1 else 1
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the operators of a model took, by its framework's own profiler; no figure of any contract."""
+
+    source: str
+    """Which profiler told it, and what it counts."""
+    queries: int
+    batch: int
+    """Samples a query."""
+    count: int
+    """Operators; ``operators`` are the costliest of them, the costliest first."""
+    total_ns: int
+    """Of all operators over all queries."""
+    operators: tuple[Operator, ...]
+
+
+@dataclass(frozen=True)
+class TargetProfile:
+    """A target's profile, and the process that told it; None where there is none, for that process's failure."""
+
+    target: str
+    backend: str
+    process: ProcessRun
+    profile: Profile | None
 
 
 @dataclass(frozen=True)

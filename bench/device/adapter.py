@@ -127,6 +127,9 @@ class Session(Protocol):
     calls both outside the clock. A session that can overlap work may have
     ``run_all(staged: Sequence[Staged]) -> None``: it issues all queries and returns when every result
     is usable; the offline scenario times it as one.
+
+    A session that ``Adapter.profiled`` opened has ``profile(staged: Sequence[Staged]) -> operators.Profiled``: it runs
+    each of the queries once and tells what its operators took.
     """
 
     def stage(self, query: Query) -> Staged:
@@ -168,6 +171,9 @@ class Adapter(Protocol):
     ``devices`` and ``precisions``, the words it takes on any machine, and ``conflict(model, settings)``,
     which gives the option or the setting that does not go with the others or with the model's files, and
     why (a pair), or None. It imports no framework; ``model`` has only such artifacts as are whole.
+
+    ``profiled(model, settings)``, which an adapter may leave out, opens the model as ``open`` does, but with the
+    framework's profiler on: for ``benchpact profile``, never for a measurement.
 
     Two more are for an adapter that runs programs of the user's own. ``code_options`` names the options that say
     which: they run only with --allow-code, from the contract's folder (``code_dir``). ``processes()`` gives the

@@ -19,7 +19,7 @@ MAX_PAYLOAD_BYTES = 1 << 26
 STOP = b"stop\n"
 
 # The phases of a process run, in order.
-START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, SEARCH, ACCURACY, CLOSE = (
+START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, SEARCH, ACCURACY, PROFILE, CLOSE = (
     "start",
     "import",
     "load",
@@ -29,9 +29,10 @@ START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, SEARCH, ACCURACY, CLO
     "measure",
     "search",
     "accuracy",
+    "profile",
     "close",
 )
-PHASES = (START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, SEARCH, ACCURACY, CLOSE)
+PHASES = (START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, SEARCH, ACCURACY, PROFILE, CLOSE)
 
 # Kinds of arrivals in the server scenario; beside them ``bursts of N``, which ``arrivals`` reads.
 ARRIVALS = ("poisson", "constant", "trace")
@@ -72,6 +73,7 @@ SEARCHED = "searched"  # aims [[q, limit_ns] …], trials, curves, tried, late_p
 # … workers, sessions, cores
 OUTPUT = "output"  # name, dtype, shape, first: samples from `first` on; payload: C-order bytes
 MEMORY = "memory"  # import_bytes, load_bytes, peak_bytes, method
+PROFILED = "profiled"  # source, queries, batch, count, total_ns, operators [[name, kind, total_ns, calls] …]
 ERROR = "error"  # error (class name), message, trace
 END = "end"  # nothing more comes
 
@@ -99,7 +101,8 @@ class Job:
     ``.npz`` with one array an input; without it inputs are generated from the ranges with ``seed``.
     The measurement ends when ``max_ns`` or ``max_queries`` is reached, or at the host's ``stop`` once
     ``min_ns`` and ``min_queries`` are reached. ``batch`` is a size, or 0 to find the best one.
-    ``only_start`` ends the process run after the first query (the cold-start scenario). With a ``rate_per_s``
+    ``only_start`` ends the process run after the first query (the cold-start scenario). ``profile`` times nothing: it
+    asks the framework's profiler what each operator takes. With a ``rate_per_s``
     (the server scenario) queries arrive by a schedule of kind ``arrivals``, drawn with ``arrivals_seed``, or read
     from the file ``trace``, for ``max_ns``; what then waits is still answered, for at most as long again.
     One timing holds ``calls_per_timing`` queries (0: as many as it takes near the clock's own cost).
@@ -134,6 +137,7 @@ class Job:
     warm_up_max_ns: int = 3_000_000_000
     collect_outputs: bool = False
     only_start: bool = False
+    profile: bool = False
     rate_per_s: float = 0.0
     arrivals: str = "poisson"
     arrivals_seed: int = 0

@@ -23,6 +23,7 @@ from bench.launch.fields import (
     maybe_whole,
     one_of,
     plain,
+    profile,
     rising,
     whole,
     wholes,
@@ -34,6 +35,7 @@ from bench.results import (
     Memory,
     Phase,
     ProcessRun,
+    Profile,
     RateTrial,
     Searched,
     Seen,
@@ -82,6 +84,7 @@ class Conversation:
         self.ended = False
         self.wants_stop = False
         self.current_phase: str | None = None
+        self.profile: Profile | None = None
         self._listener = listener
         self._batch = batch
         self._phases: list[Phase] = []
@@ -216,6 +219,9 @@ class Conversation:
         self._fields["searched"] = Searched(
             aims, trials, curves, cast(Any, tried), crew(fields), maybe_whole(fields.get("late_p50_ns"))
         )
+
+    def _hear_profiled(self, fields: dict[str, Any], _: bytes) -> None:
+        self.profile = profile(fields)
 
     def _hear_memory(self, fields: dict[str, Any], _: bytes) -> None:
         imported, loaded, peak = (maybe_whole(fields[name]) for name in ("import_bytes", "load_bytes", "peak_bytes"))

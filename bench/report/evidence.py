@@ -39,6 +39,12 @@ def ran_otherwise(case: CaseResult, cases: Sequence[CaseResult], *, everything: 
     return own if _tells(case) and own != ran(cases, everything=everything) else ""
 
 
+def ran_in(process: ProcessRun) -> str:
+    """What really ran in one process: versions, device, precision, threads, artifact; "" where it told nothing."""
+    words = [f"{name} {version}" for name, version in process.versions.items()] + _facts(process.facts, False)
+    return " · ".join(shortened(word, 160) for word in words)
+
+
 def _tells(case: CaseResult) -> bool:
     return any(one.facts for one in case.process_runs)
 

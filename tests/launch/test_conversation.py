@@ -12,16 +12,21 @@ from hypothesis import strategies as st
 
 from bench import typed_json
 from bench.device import records
+from bench.device.operators import Operator
 from bench.errors import ProtocolError
 from bench.launch import conversation as talking
 from bench.launch.conversation import Conversation
 from bench.launch.fields import lines, plain
-from bench.results import Failure, ProcessRun, RateTrial, Searched, Serving
+from bench.results import Failure, ProcessRun, Profile, RateTrial, Searched, Serving
 from tests.launch.talk import Ear
 
 HELLO = {"protocol": 1, "pid": 1, "python": "3.8", "machine": {"cores": 2, "load_1m": 0.5}}
 BLOCK = {"count": 2, "samples": 2, "start_ns": 0, "wall_ns": 30, "seen": {"switches": 0}}
 TWO = np.array([10, 20], "<u8").tobytes()
+PROFILED = {
+    "source": "a profiler", "queries": 5, "batch": 1, "count": 3, "total_ns": 20,
+    "operators": [["first", "Conv", 12, 5], ["second", "Gemm", 7, 5]],
+}  # fmt: skip
 GOOD: list[tuple[str, dict[str, Any], bytes]] = [
     ("hello", HELLO, b""),
     ("enter", {"phase": "load"}, b""),
@@ -57,6 +62,7 @@ GOOD: list[tuple[str, dict[str, Any], bytes]] = [
     ),
     ("memory", {"import_bytes": 1, "load_bytes": 2, "peak_bytes": None, "method": "VmHWM"}, b""),
     ("output", {"name": "y", "dtype": "<f4", "shape": [1, 2], "first": 0, "at": 0}, bytes(8)),
+    ("profiled", PROFILED, b""),
     ("end", {}, b""),
 ]
 
@@ -79,6 +85,8 @@ def test_a_whole_conversation_is_a_process_run() -> None:
     assert run.serving == Serving(200.0, "poisson", 7, 1, 2, 40, None)
     trials, curves = (RateTrial(100.0, 50, (1,), (2,)),), (((90.0, 0.001), (110.0, 0.1)),)
     assert run.searched == Searched(((0.99, 5000),), trials, curves, ((100.0, 60, 10, 20, 30),))
+    operators = (Operator("first", "Conv", 12, 5), Operator("second", "Gemm", 7, 5))
+    assert conversation.profile == Profile("a profiler", 5, 1, 3, 20, operators)
     assert (run.blocks[0].busy_ns, run.blocks[0].queue_max) == (None, None)
     assert ear.phases == ["load"]
     assert list(ear.timings) == [10, 20]
@@ -119,6 +127,12 @@ def test_cold_start_is_the_sum_of_its_four_phases() -> None:
         ("served", {"arrivals": "sometimes"}, b""),
         ("served", {"rate_per_s": "often"}, b""),
         ("served", {"unanswered": None}, b""),
+        ("profiled", {"queries": 0}, b""),
+        ("profiled", {"count": 1}, b""),
+        ("profiled", {"total_ns": 18}, b""),
+        ("profiled", {"operators": []}, b""),
+        ("profiled", {"operators": [["first", "Conv", -1, 5]]}, b""),
+        ("profiled", {"operators": [["first", "Conv", 1]]}, b""),
         ("searched", {"aims": [[0.99]]}, b""),
         ("searched", {"aims": [[0.99, 1], [0.9, 1]]}, b""),
         ("searched", {"trials": [[100.0, 50, [1, 1], [2]]]}, b""),
