@@ -222,6 +222,21 @@ class Searched:
 
 
 @dataclass(frozen=True)
+class DeviceTime:
+    """What a device said by its own clock of queries between the timed blocks; no part of any latency."""
+
+    name: str
+    """``gpu compute``, ``enqueue``, ``host to device``, ``device to host``, or another that the backend has."""
+    count: int
+    mean_ns: int
+    least_ns: int
+    most_ns: int
+    p50_ns: int
+    p90_ns: int
+    p99_ns: int
+
+
+@dataclass(frozen=True)
 class ProcessRun:
     """One fresh process: everything but its raw timings, which stand in the file ``timings``."""
 
@@ -256,6 +271,8 @@ class ProcessRun:
     searched: Searched | None = None
     disturbed: tuple[Disturbed, ...] = ()
     """The blocks that are marked as disturbed (``judge.disturbed``), in order; none is ever dropped."""
+    device_times: tuple[DeviceTime, ...] = ()
+    """Empty where the backend tells none."""
 
     @property
     def is_whole(self) -> bool:

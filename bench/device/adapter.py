@@ -128,6 +128,10 @@ class Session(Protocol):
     ``run_all(staged: Sequence[Staged]) -> None``: it issues all queries and returns when every result
     is usable; the offline scenario times it as one.
 
+    A session on a device with a clock of its own may have ``device_times(staged: Staged) -> Mapping[str, int]``: it
+    runs one query, untimed, and gives ns by name: ``gpu compute`` from the device's first kernel to its last,
+    ``enqueue`` for which the host was busy handing it over, ``host to device`` and ``device to host`` for copies.
+
     A session that ``Adapter.profiled`` opened has ``profile(staged: Sequence[Staged]) -> operators.Profiled``: it runs
     each of the queries once and tells what its operators took.
     """

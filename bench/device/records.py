@@ -19,7 +19,7 @@ MAX_PAYLOAD_BYTES = 1 << 26
 STOP = b"stop\n"
 
 # The phases of a process run, in order.
-START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, SEARCH, ACCURACY, PROFILE, CLOSE = (
+START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, SEARCH, ACCURACY, CLOSE = (
     "start",
     "import",
     "load",
@@ -29,10 +29,11 @@ START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, SEARCH, ACCURACY, PRO
     "measure",
     "search",
     "accuracy",
-    "profile",
     "close",
 )
-PHASES = (START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, SEARCH, ACCURACY, PROFILE, CLOSE)
+PHASES = (START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, SEARCH, ACCURACY, CLOSE)
+PROFILE = "profile"
+"""The phase of a process that profiles, between ``WARM_UP`` and its end: it measures nothing."""
 
 # Kinds of arrivals in the server scenario; beside them ``bursts of N``, which ``arrivals`` reads.
 ARRIVALS = ("poisson", "constant", "trace")
@@ -52,6 +53,8 @@ NOTES = "notes"
 """The fact whose sentences become notes of the process run, for every reader of the report."""
 CALLS_PER_TIMING = "calls_per_timing"
 """The fact that says how many queries one timing is the mean of."""
+ENQUEUE, ON_DEVICE = "enqueue", "gpu compute"
+"""Names of times that a device tells: how long the host takes to hand a query over, and the device to compute it."""
 NEVER_NS = (1 << 63) - 1
 """The latency of a query that was dropped: later than any answer."""
 
@@ -71,6 +74,7 @@ SERVED = "served"  # rate_per_s, arrivals, seed, unanswered, found_free, late_p5
 # … of a crew also: issues, batch_max, answered, dropped, timed_out
 SEARCHED = "searched"  # aims [[q, limit_ns] …], trials, curves, tried, late_p50_ns: see ``results.Searched``; also:
 # … workers, sessions, cores
+TIMES = "device-times"  # name -> {count, mean_ns, least_ns, most_ns, p50_ns, p90_ns, p99_ns}, by the device's clock
 OUTPUT = "output"  # name, dtype, shape, first: samples from `first` on; payload: C-order bytes
 MEMORY = "memory"  # import_bytes, load_bytes, peak_bytes, method
 PROFILED = "profiled"  # source, queries, batch, count, total_ns, operators [[name, kind, total_ns, calls] …]

@@ -18,6 +18,7 @@ from bench.launch.blocks import Blocks
 from bench.launch.fields import (
     MAX_LINE_CHARACTERS,
     crew,
+    device_times,
     facts,
     lines,
     maybe_whole,
@@ -48,6 +49,7 @@ MAX_NOTES = 100
 MAX_NOTE_CHARACTERS = 2_000
 MAX_ERROR_CHARACTERS = 4_000
 TRACE_LINES = 8
+PHASES = (*records.PHASES, records.PROFILE)
 _PLAIN_NUMBERS = re.compile(r"[<>=|]?[biufc]\d{1,2}")
 
 
@@ -151,10 +153,10 @@ class Conversation:
         self._fields["machine"] = facts(fields["machine"])
 
     def _hear_enter(self, fields: dict[str, Any], _: bytes) -> None:
-        self.current_phase = one_of(fields["phase"], records.PHASES)
+        self.current_phase = one_of(fields["phase"], PHASES)
 
     def _hear_phase(self, fields: dict[str, Any], _: bytes) -> None:
-        name = one_of(fields["phase"], records.PHASES)
+        name = one_of(fields["phase"], PHASES)
         rss, peak = maybe_whole(fields["rss_bytes"]), maybe_whole(fields["peak_rss_bytes"])
         if name == records.ACCURACY:
             self._join_outputs()
@@ -219,6 +221,9 @@ class Conversation:
         self._fields["searched"] = Searched(
             aims, trials, curves, cast(Any, tried), crew(fields), maybe_whole(fields.get("late_p50_ns"))
         )
+
+    def _hear_device_times(self, fields: dict[str, Any], _: bytes) -> None:
+        self._fields["device_times"] = device_times(fields)
 
     def _hear_profiled(self, fields: dict[str, Any], _: bytes) -> None:
         self.profile = profile(fields)

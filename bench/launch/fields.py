@@ -11,9 +11,10 @@ from typing import Any, cast
 
 from bench import typed_json
 from bench.device.operators import Operator
-from bench.results import Crew, Json, Profile
+from bench.results import Crew, DeviceTime, Json, Profile
 
 MAX_LINE_CHARACTERS = 500
+MAX_NAME_CHARACTERS, MOST_TIMES = 40, 20
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\S \t\n]|[^\s\x21-\U0010ffff]|[\x7f-\x9f\ud800-\udfff]")
 
 
@@ -24,6 +25,19 @@ def crew(fields: dict[str, Any]) -> Crew:
     cores = tuple(whole(core) for core in fields["cores"])
     counts = {name: whole(fields[name]) for name in names}
     return Crew(whole(fields["workers"]), whole(fields["sessions"]), cores, **counts)
+
+
+def device_times(fields: dict[str, Any]) -> tuple[DeviceTime, ...]:
+    names = ("count", "mean_ns", "least_ns", "most_ns", "p50_ns", "p90_ns", "p99_ns")
+    told = []
+    for name, values in fields.items():
+        one = DeviceTime(plain(name)[:MAX_NAME_CHARACTERS], *(whole(values[key]) for key in names))
+        if one.count < 1 or not one.least_ns <= one.p50_ns <= one.p90_ns <= one.p99_ns <= one.most_ns:
+            raise ValueError(f"times of {one.count} queries that are in no order")
+        told.append(one)
+    if len(told) > MOST_TIMES:
+        raise ValueError(f"{len(told)} kinds of times")
+    return tuple(told)
 
 
 def profile(fields: dict[str, Any]) -> Profile:
