@@ -202,6 +202,7 @@ _UNIT_NAMES: dict[Unit, str] = {
     "ns": "time",
     "bytes": "size",
     "bytes_per_h": "size an hour",
+    "uj": "energy",
     "per_s": "samples a second",
     "ratio": "share, like `97 %` or `0.97`",
     "number": "number",
@@ -216,7 +217,7 @@ def _metric(metric: Metric) -> tuple[str, str, str, str]:
 
 def _units() -> str:
     rows = []
-    kinds: tuple[Unit, ...] = ("ns", "bytes", "bytes_per_h", "per_s", "ratio", "number")
+    kinds: tuple[Unit, ...] = ("ns", "bytes", "bytes_per_h", "per_s", "uj", "ratio", "number")
     for unit in kinds:
         names = ", ".join(f"`{name}`" for name in units.known_units(unit)) or "none"
         rows.append((units.what(unit), names, f"`{units.example(unit)}`"))

@@ -21,6 +21,7 @@ from bench.judge import undecided
 from bench.judge.ballot import Ballot
 from bench.judge.disturbed import all_without, beside, counted, left_of
 from bench.judge.max_rate import max_rate_figures
+from bench.judge.metered import metered_figures
 from bench.judge.numbers import why_no_numbers
 from bench.judge.pooled import pool_verdict
 from bench.judge.quality import Collected, collected, quality_figures
@@ -59,6 +60,8 @@ def judge_case(
         for figure in _timed(case, process_runs, timings):
             figures[scenario, figure.metric] = figure
         wanted = [one.metric for one in case.requirements if one.block == scenario]
+        for figure in metered_figures(finished, wanted):
+            figures[scenario, figure.metric] = figure
         for figure in max_rate_figures(finished, wanted, _invalid(process_runs)):
             figures[scenario, figure.metric] = figure
         for figure in soak_figures(process_runs, timings, _invalid(process_runs)) if scenario == "soak" else ():

@@ -13,7 +13,7 @@ from typing import get_args
 from bench import units
 from bench.contract.model import Requirement, ScenarioSettings
 from bench.contract.scenario_words import MOST_PROCESSES
-from bench.metrics import LOST, MEMORY, SOAK, START_PHASES, Unit, max_rate_of
+from bench.metrics import LOST, MEMORY, METERED, SOAK, START_PHASES, Unit, max_rate_of
 from bench.results import Figure
 
 MOST_TIMES = 100
@@ -33,7 +33,7 @@ LESS = "ask for a lower `rate`, or give it more `workers`"
 WHOLE = "let it measure to its end"
 PRESET = "leave out what shortens it (`time`, `queries`, a time budget)"
 """What helps where something forbids to call a case met."""
-_OF_PROCESSES = frozenset(metric.name for metric in (*MEMORY, *START_PHASES, *LOST))
+_OF_PROCESSES = frozenset(metric.name for metric in (*MEMORY, *METERED, *START_PHASES, *LOST))
 """Metrics whose interval runs from the lowest process to the highest."""
 _UNITS: dict[str, Unit] = {unit: unit for unit in get_args(Unit)}
 _SOAKED = frozenset(metric.name for metric in SOAK)
