@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bench.device import gpu_meter, gpu_sampler
+from bench.device import gpu_account, gpu_meter, gpu_sampler
 from bench.device.gpu_meter import GpuMeter
 from bench.device.gpu_sampler import Sampler
 from bench.device.metering import Meter
@@ -37,8 +37,8 @@ def machine(nvml_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with one GPU, on which this process holds memory; short times tell something, however busy it is."""
     monkeypatch.setenv("LD_LIBRARY_PATH", str(nvml_folder))
     monkeypatch.setenv("FAKE_NVML", "pid=-1")
-    monkeypatch.setattr(gpu_meter, "COUNTER_NS", 1)
-    monkeypatch.setattr(gpu_meter, "LATE", float("inf"))
+    monkeypatch.setattr(gpu_account, "COUNTER_NS", 1)
+    monkeypatch.setattr(gpu_account, "LATE", float("inf"))
     monkeypatch.setattr(gpu_meter, "ANSWER_S", 60.0)
     monkeypatch.setattr(gpu_meter, "READY_S", 60.0)
 
@@ -135,11 +135,11 @@ def test_what_nothing_tells_is_not_measured_with_nvmls_reason(monkeypatch: pytes
 
 def test_times_that_are_no_times_of_the_timed_part_are_no_energy(monkeypatch: pytest.MonkeyPatch) -> None:
     one = measured(meter())
-    monkeypatch.setattr(gpu_meter, "LATE", 0.05)
+    monkeypatch.setattr(gpu_account, "LATE", 0.05)
     one._told["energy_ns"] = one._window_ns * 2
     assert "the sampler was late: it has the energy of " in one.metering().energy_by
     assert one.metering().energy_uj is None and one.metering().gpu_bytes == 700 << 20
-    monkeypatch.setattr(gpu_meter, "COUNTER_NS", 1 << 60)
+    monkeypatch.setattr(gpu_account, "COUNTER_NS", 1 << 60)
     assert "too short for NVML's figures" in one.metering().energy_by
 
 
@@ -220,6 +220,30 @@ def test_an_account_that_cannot_be_is_not_believed(lie: dict[str, Any], monkeypa
     nothing(measured(meter(), 0), "the sampler's account is not as it should be")
 
 
+@pytest.mark.parametrize(
+    ("facts", "lie"),
+    [
+        ({"power_limit_mw": "much"}, {}),
+        ({"others": 7}, {}),
+        ({"others": [["a", "b"]]}, {}),
+        ({}, {"ranges": {"sm_mhz": "fast"}}),
+        ({}, {"slowed": 3}),
+        ({}, {"others": ["x"]}),
+        ({}, {"count": "many", "capped": "some", "gap_ns": "long"}),
+    ],
+)
+def test_nonsense_about_the_gpu_is_never_an_error_of_the_worker(
+    facts: dict[str, Any], lie: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saying(monkeypatch, json.dumps({"facts": facts}), '{"at_ns": 1}', json.dumps({**GOOD, **lie}))
+    one = measured(meter(), 0)
+    told, notes = one.facts(), one.notes()
+    assert GPU_THROTTLED not in told
+    one.metering()
+    assert "not as it should be" in one.silent
+    assert any("not looked at" in note for note in [*notes, *one.notes()])
+
+
 def test_energy_beyond_any_gpus_is_left_for_the_power(monkeypatch: pytest.MonkeyPatch) -> None:
     saying(monkeypatch, '{"facts": {}}', '{"at_ns": 1}', json.dumps({**GOOD, "energy_uj": 10**13}))
     told = measured(meter(), 0).metering()
@@ -256,6 +280,9 @@ class _Counting:
         return {}
 
     def used_bytes(self, pids: list[int]) -> int:
+        raise NotTold("nobody")
+
+    def others(self, pids: list[int]) -> list[Any]:
         raise NotTold("nobody")
 
 
