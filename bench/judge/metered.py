@@ -21,6 +21,11 @@ def metered(metric: str, run: ProcessRun) -> float | None:
     return None if found.energy_uj is None or not samples else found.energy_uj * run.batch / samples
 
 
+def is_untold(metric: str, run: ProcessRun) -> bool:
+    """Whether a process that is whole does not tell it: no further one would change that it is not measured."""
+    return metric in (one.name for one in METERED) and run.is_whole and metered(metric, run) is None
+
+
 def metered_figures(finished: Sequence[ProcessRun], wanted: Iterable[str]) -> list[Figure]:
     """What is known, and what is asked for and is not, with the reason.
 

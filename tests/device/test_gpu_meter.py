@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -310,3 +311,11 @@ def test_a_meter_is_chosen_by_what_the_session_runs_on() -> None:
     assert kind({}) is Rapl
     assert kind({"device": "cuda:1"}) is GpuMeter
     assert kind({"device": "cpu", "gpu": {"uuid": UUID}}) is GpuMeter
+
+
+def test_a_worker_without_a_gpu_pays_for_nothing_of_it() -> None:
+    program = "import sys, bench.device.worker; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "bench.device.meters" in loaded
+    assert not loaded & {"pynvml", "subprocess", "bench.device.gpu_meter", "bench.device.nvml", "bench.device.rapl"}

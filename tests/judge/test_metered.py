@@ -11,6 +11,7 @@ import pytest
 from bench import typed_json
 from bench.device.records import GPU_THROTTLED
 from bench.judge import throttled
+from bench.judge.ballot import Ballot
 from bench.judge.case import judge_case
 from bench.judge.metered import EARLIER, metered, metered_figures
 from bench.judge.readings import is_voted, reading
@@ -119,3 +120,15 @@ def test_the_report_says_how_it_was_found() -> None:
         "3 J in 1 s by NVML's energy counter, of the whole GPU",
     ]
     assert metering.words(runs(WITHOUT)) == metering.words(runs(None)) == []
+
+
+@pytest.mark.parametrize(("found", "processes"), [(FULL, 8), (WITHOUT, 3)])
+def test_an_adaptive_case_does_not_go_on_for_what_no_process_tells(found: Metered, processes: int) -> None:
+    asked = case(requirement("single-stream", ENERGY, 1e12), processes=40)
+    ballot = Ballot(replace(asked, scenario=replace(asked.scenario, least_processes=1, error_rate=0.01)))
+    for one in runs(*[found] * 40):
+        ballot.add(one, latencies(one))
+        if ballot.closed:
+            assert one.index + 1 == processes
+            return
+    pytest.fail("it went on to its end")
