@@ -22,7 +22,7 @@ from bench.device.nvml import UNSEEN, NotTold
 from bench.device.rapl import Rapl
 from bench.device.records import GPU_THROTTLED
 from tests.device.fake_nvml import UUID
-from tests.launch.talk import job
+from tests.launch.talk import job, measure
 
 MS = 1_000_000
 NOT_SUPPORTED = 3
@@ -311,6 +311,30 @@ def test_a_meter_is_chosen_by_what_the_session_runs_on() -> None:
     assert kind({}) is Rapl
     assert kind({"device": "cuda:1"}) is GpuMeter
     assert kind({"device": "cpu", "gpu": {"uuid": UUID}}) is GpuMeter
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_queries_that_arrive_are_metered_too(workers: int) -> None:
+    asked = job(
+        "tests.run.on_a_gpu:OnAGpu", scenario="server", rate_per_s=100.0, workers=workers,
+        max_ns=300 * MS, settings={"device": "cuda:0"},
+    )  # fmt: skip
+    run = measure(asked).run
+    assert run.failure is None
+    assert run.metered is not None and run.metered.gpu_bytes == 700 << 20
+    assert run.metered.own_bytes == 512 << 20
+    assert run.metered.window_ns >= sum(block.wall_ns for block in run.blocks[:1])
+    assert "gpu power" in run.facts
+
+
+def test_a_search_for_rates_alone_times_nothing_to_meter() -> None:
+    asked = job(
+        "tests.run.on_a_gpu:OnAGpu", scenario="server", aims=[[0.5, 10**9]], search_ns=200 * MS,
+        settings={"device": "cuda:0"},
+    )  # fmt: skip
+    run = measure(asked).run
+    assert run.failure is None and run.searched is not None
+    assert run.metered is None
 
 
 def test_a_worker_without_a_gpu_pays_for_nothing_of_it() -> None:

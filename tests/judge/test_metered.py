@@ -13,7 +13,7 @@ from bench.device.records import GPU_THROTTLED
 from bench.judge import throttled
 from bench.judge.ballot import Ballot
 from bench.judge.case import judge_case
-from bench.judge.metered import EARLIER, metered, metered_figures
+from bench.judge.metered import EARLIER, NOTHING_TIMED, metered, metered_figures
 from bench.judge.readings import is_voted, reading
 from bench.measure import _stop_rule
 from bench.report import metering
@@ -81,6 +81,8 @@ def test_what_is_not_known_is_not_measured_with_the_reason(metric: str, why: str
 
 def test_what_an_earlier_version_stored_says_so(tmp_path: Path) -> None:
     assert judged(tmp_path, ENERGY, 1e12, runs(None)).reason == EARLIER
+    unmeasured = [replace(one, blocks=()) for one in runs(None)]
+    assert metered_figures(unmeasured, [ENERGY])[0].why_not == NOTHING_TIMED
     stored = typed_json.parse(typed_json.dumps(runs(FULL)[0]))
     assert typed_json.read(ProcessRun, stored) == runs(FULL)[0]
     del stored["metered"]
