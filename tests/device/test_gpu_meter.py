@@ -17,8 +17,9 @@ from bench.device import gpu_account, gpu_meter, gpu_sampler
 from bench.device.gpu_meter import GpuMeter
 from bench.device.gpu_sampler import Sampler
 from bench.device.metering import Meter
-from bench.device.meters import meter_for
-from bench.device.nvml import UNSEEN, NotTold
+from bench.device.meters import UNSEEN, Unseen, meter_for
+from bench.device.nvml import UNSEEN as NO_PROCESS
+from bench.device.nvml import NotTold
 from bench.device.rapl import Rapl
 from bench.device.records import GPU_THROTTLED
 from tests.device.fake_nvml import UUID
@@ -131,7 +132,7 @@ def test_what_nothing_tells_is_not_measured_with_nvmls_reason(monkeypatch: pytes
     monkeypatch.setenv("FAKE_NVML", ",".join(["processes=0", *(f"fail:{call}={NOT_SUPPORTED}" for call in lost)]))
     told = measured(meter()).metering()
     assert (told.energy_uj, told.energy_by) == (None, "NVML says: Not Supported (nvmlDeviceGetTotalEnergyConsumption)")
-    assert (told.gpu_bytes, told.gpu_by) == (None, UNSEEN)
+    assert (told.gpu_bytes, told.gpu_by) == (None, NO_PROCESS)
 
 
 def test_times_that_are_no_times_of_the_timed_part_are_no_energy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,7 +259,7 @@ def test_a_sound_account_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (told.energy_uj, told.gpu_bytes) == (9, 7)
 
 
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="there is no other core")
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is no other core")
 def test_the_sampler_keeps_off_the_workers_cores() -> None:
     mine = min(os.sched_getaffinity(0))
     one = GpuMeter(UUID, [mine], tuple)
@@ -309,6 +310,8 @@ def kind(facts: dict[str, Any], **settings: Any) -> type[Meter]:
 def test_a_meter_is_chosen_by_what_the_session_runs_on() -> None:
     assert kind({"device": "cpu"}) is Rapl
     assert kind({}) is Rapl
+    assert kind({"device": "npu:0"}) is Unseen
+    assert Unseen("npu:0").metering()[1:] == (None, UNSEEN % "npu:0") * 2
     assert kind({"device": "cuda:1"}) is GpuMeter
     assert kind({"device": "cpu", "gpu": {"uuid": UUID}}) is GpuMeter
 
