@@ -54,13 +54,14 @@ def build(path: Path, model: ModelFiles, shapes: Mapping[str, Shapes], asked: As
     parse(path, network, log)
     check_tensors(model, network)
     config = configured(builder, asked, strongly)
+    log.forget()
     _add_profile(builder, network, config, shapes, log)
     kept = _use_timings(config, timings)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise ModelRejected("%s builds no engine of %s: %s" % (trt_api.name_of(), path.name, log.since(SILENT)))
-    learned = bytes(memoryview(kept.serialize())) if kept is not None else b""
-    return Built(bytes(memoryview(plan)), learned, perf_counter_ns() - begun)
+    learned = _bytes(kept.serialize()) if kept is not None else b""
+    return Built(_bytes(plan), learned, perf_counter_ns() - begun)
 
 
 def parse(path: Path, network: "trt.INetworkDefinition", log: Log) -> None:
@@ -69,6 +70,7 @@ def parse(path: Path, network: "trt.INetworkDefinition", log: Log) -> None:
     if not path.is_file():
         raise ModelRejected(head + "there is no such file")
     parser = trt.OnnxParser(network, log.native)
+    log.forget()
     taken = parser.parse_from_file(str(path))
     if not taken:
         told = [_told(parser.get_error(at)) for at in range(parser.num_errors)]
@@ -159,9 +161,15 @@ def _add_profile(
         return
     profile = builder.create_optimization_profile()
     for name in loose:
-        profile.set_shape(name, *shapes[name])
+        three: Any = shapes[name]  # tuples are taken for the library's own kind of shape
+        profile.set_shape(name, *three)
     if config.add_optimization_profile(profile) < 0:
         raise ModelRejected("%s does not take these shapes: %s" % (trt_api.name_of(), log.since(SILENT)))
+
+
+def _bytes(native: Any) -> bytes:
+    """A copy of memory that the library holds."""
+    return bytes(memoryview(native))
 
 
 def _use_timings(config: "trt.IBuilderConfig", timings: bytes) -> Optional["trt.ITimingCache"]:

@@ -35,7 +35,6 @@ class DataType(enum.Enum):
     INT64 = 7
     BOOL = 9
     HALF = 10
-    DOUBLE = 11
     BF16 = 16
 
 
