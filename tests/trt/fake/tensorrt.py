@@ -273,7 +273,11 @@ class Runtime:
         if head + b"\n" != HEAD or json.loads(said)["version"] != __version__:
             _error(self._logger, "the engine's magic tag does not match")
             return None
-        return ICudaEngine(json.loads(said)["shapes"], model, self._logger)
+        try:
+            return ICudaEngine(json.loads(said)["shapes"], model, self._logger)
+        except Exception:
+            _error(self._logger, "the engine is cut")
+            return None
 
 
 class ICudaEngine:
