@@ -22,7 +22,7 @@ from bench.device.records import CALLS_PER_TIMING, Job
 from bench.errors import LaunchError, WorkerTimeout
 from bench.interrupts import AGAIN_S, ending_well
 from bench.jobs import job_for, settings_for
-from bench.judge import emulated, floor, mlperf, noise, settling, throttled
+from bench.judge import emulated, enqueued, floor, mlperf, noise, settling, throttled
 from bench.judge.ballot import Ballot
 from bench.judge.case import judge_case
 from bench.judge.disturbed import marked
@@ -34,6 +34,7 @@ from bench.judge.typical import exceptions
 from bench.judge.undecided import GO_ON
 from bench.launch.conversation import Conversation
 from bench.launch.launchers import Launchers
+from bench.metrics import ENERGY
 from bench.plan import Case
 from bench.progress import Progress
 from bench.results import REFUSALS, UNREACHED, Block, CaseResult, Failure, Json, ProcessRun, Verdict
@@ -202,9 +203,17 @@ def _keeping(job: Job, ear: _Ear, conversation: Conversation) -> Iterator[None]:
 
 
 def _stop_rule(case: Case) -> StopRule | None:
-    """None where blocks may be left out, known only when all are there; and where the length itself was asked for."""
+    """None where blocks may be left out, known only when all are there; and where the length itself was asked for.
+
+    Energy is no block's: counters that move some ten times a second need the whole time.
+    """
     scenario = case.scenario
-    if scenario.leave_out_disturbed or scenario.scenario == "soak" or scenario.preset is not None:
+    if (
+        any(one.metric == ENERGY.name for one in case.requirements)
+        or scenario.leave_out_disturbed
+        or scenario.scenario == "soak"
+        or scenario.preset is not None
+    ):
         return None
     return StopRule(case.requirements, scenario.adaptive, scenario.indifference)
 
@@ -286,6 +295,7 @@ def _notes(
         crowded(process_runs),
         floor.note(process_runs, timings),
         throttled.note(process_runs),
+        enqueued.note(process_runs),
         emulated.note(process_runs),
     ]
     if case.target.host is not None and case.scenario.scenario == "cold-start":

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Direction = Literal["at most", "at least"]
-Unit = Literal["ns", "bytes", "bytes_per_h", "per_s", "ratio", "number"]
+Unit = Literal["ns", "bytes", "bytes_per_h", "per_s", "uj", "ratio", "number"]
 
 SCENARIOS = ("single-stream", "multi-stream", "server", "offline", "cold-start", "soak")
 QUALITY = ("accuracy", "agreement")
@@ -34,6 +34,14 @@ MEMORY = (
         "added memory", "bytes", "at most", "peak memory less what the process held once its framework was imported"
     ),
 )
+GPU_MEMORY = Metric(
+    "gpu memory", "bytes", "at most", "the most that the worker held on its GPU, looked at ten times a second"
+)
+ENERGY = Metric(
+    "energy per query", "uj", "at most", "energy of the whole GPU (or processor) in the timed part, by its queries"
+)
+METERED = (GPU_MEMORY, ENERGY)
+"""What is looked at while queries are timed."""
 LATENCY_MEAN = Metric("latency mean", "ns", "at most", "mean time of a query, from issue to usable result")
 SERVER_MEAN = Metric(
     LATENCY_MEAN.name, "ns", "at most", "mean time of a query, from its scheduled arrival to usable result"
@@ -77,12 +85,12 @@ AGREEMENT = (
 ARTIFACT_SIZE = Metric("artifact size", "bytes", "at most", "size of the artifact files this target uses")
 
 BY_BLOCK: dict[str, tuple[Metric, ...]] = {
-    "single-stream": (LATENCY_MEAN, THROUGHPUT, *MEMORY),
-    "multi-stream": (LATENCY_MEAN, THROUGHPUT, *MEMORY),
-    "server": (SERVER_MEAN, ACHIEVED, *LOST, *MEMORY),
-    "offline": (LATENCY_MEAN, THROUGHPUT, *MEMORY),
+    "single-stream": (LATENCY_MEAN, THROUGHPUT, *MEMORY, *METERED),
+    "multi-stream": (LATENCY_MEAN, THROUGHPUT, *MEMORY, *METERED),
+    "server": (SERVER_MEAN, ACHIEVED, *LOST, *MEMORY, *METERED),
+    "offline": (LATENCY_MEAN, THROUGHPUT, *MEMORY, *METERED),
     "cold-start": (*START_PHASES, *MEMORY),
-    "soak": (*SOAK, SERVER_MEAN, ACHIEVED, *MEMORY),
+    "soak": (*SOAK, SERVER_MEAN, ACHIEVED, *MEMORY, *METERED),
     "accuracy": ACCURACY,
     "agreement": AGREEMENT,
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import ClassVar
 
+from bench.device.operators import Operator
 from bench.device.records import CALLS_PER_TIMING, CLOSE
 
 LAYOUT = 1
@@ -93,6 +94,22 @@ class Memory:
     load_bytes: int | None
     peak_bytes: int | None
     method: str
+
+
+@dataclass(frozen=True)
+class Metered:
+    """What the timed part cost beside time; each None where it is not known, and then why."""
+
+    window_ns: int
+    energy_uj: int | None
+    """Of the whole device, whoever used it."""
+    energy_by: str
+    """How it was found, or why it was not."""
+    gpu_bytes: int | None
+    """The most that the worker held on its GPU, as far as looks at an interval tell."""
+    gpu_by: str
+    own_bytes: int | None = None
+    """What its framework says that it took of the GPU at most: less than all that it holds there."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +238,21 @@ class Searched:
 
 
 @dataclass(frozen=True)
+class DeviceTime:
+    """What a device said by its own clock of queries between the timed blocks; no part of any latency."""
+
+    name: str
+    """``gpu compute``, ``enqueue``, ``host to device``, ``device to host``, or another that the backend has."""
+    count: int
+    mean_ns: int
+    least_ns: int
+    most_ns: int
+    p50_ns: int
+    p90_ns: int
+    p99_ns: int
+
+
+@dataclass(frozen=True)
 class ProcessRun:
     """One fresh process: everything but its raw timings, which stand in the file ``timings``."""
 
@@ -253,8 +285,12 @@ class ProcessRun:
     failure: Failure | None = None
     serving: Serving | None = None
     searched: Searched | None = None
+    metered: Metered | None = None
+    """None where nothing was timed, or an earlier version measured."""
     disturbed: tuple[Disturbed, ...] = ()
     """The blocks that are marked as disturbed (``judge.disturbed``), in order; none is ever dropped."""
+    device_times: tuple[DeviceTime, ...] = ()
+    """Empty where the backend tells none."""
 
     @property
     def is_whole(self) -> bool:
@@ -266,6 +302,32 @@ class ProcessRun:
         """How many queries each timing is the mean of: more than one only near the clock's own cost."""
         told = self.facts.get(CALLS_PER_TIMING)
         return told if isinstance(told, int) and told > 1 else 1
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the operators of a model took, by its framework's own profiler; no figure of any contract."""
+
+    source: str
+    """Which profiler told it, and what it counts."""
+    queries: int
+    batch: int
+    """Samples a query."""
+    count: int
+    """Operators; ``operators`` are the costliest of them, the costliest first."""
+    total_ns: int
+    """Of all operators over all queries."""
+    operators: tuple[Operator, ...]
+
+
+@dataclass(frozen=True)
+class TargetProfile:
+    """A target's profile, and the process that told it; None where there is none, for that process's failure."""
+
+    target: str
+    backend: str
+    process: ProcessRun
+    profile: Profile | None
 
 
 @dataclass(frozen=True)

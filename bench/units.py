@@ -1,7 +1,7 @@
 """Quantities as people write them: ``5 ms``, ``300 MiB``, ``1200/s``, ``97 %`` to and from base units.
 
-The base units are nanoseconds, bytes, bytes an hour, samples a second, a share of one, and a plain number. Reading is
-exact (decimal arithmetic, rounded once to the nearest float); showing keeps three significant digits.
+The base units are nanoseconds, bytes, bytes an hour, samples a second, microjoules, a share of one, a number.
+Reading is exact (decimal arithmetic, rounded once to the nearest float); showing keeps three significant digits.
 """
 
 from __future__ import annotations
@@ -94,6 +94,21 @@ _KINDS: Mapping[Unit, _Kind] = {
         },
         "1200/s",
         {"fps": "/s", "qps": "/s", "ips": "/s", "hz": "/s", "s": "/s", "/sec": "/s", "per s": "/s", "k": "k/s"},
+    ),
+    "uj": _Kind(
+        "an energy",
+        {
+            "µJ": Decimal(1),  # the micro sign of keyboards
+            "μJ": Decimal(1),  # the Greek letter
+            "uJ": Decimal(1),
+            "mJ": Decimal(10**3),
+            "J": Decimal(10**6),
+            "kJ": Decimal(10**9),
+            "mWh": Decimal(3_600_000),
+            "Wh": Decimal(3_600_000_000),
+        },
+        "30 mJ",
+        {"joule": "J", "joules": "J", "millijoule": "mJ", "millijoules": "mJ", "microjoules": "µJ", "ws": "J"},
     ),
     "ratio": _Kind("a share", {"%": Decimal("0.01")}, "97 %", {"percent": "%", "per cent": "%", "pct": "%"}, bare=True),
     "number": _Kind("a plain number", {}, "0.1", {}, bare=True),
@@ -208,6 +223,7 @@ def known_units(unit: Unit) -> tuple[str, ...]:
 
 
 _TIMES = (("ns", 1), ("µs", 1000), ("ms", 10**6), ("s", 10**9))
+_ENERGIES = (("µJ", 1), ("mJ", 10**3), ("J", 10**6), ("kJ", 10**9))
 _SIZES = (("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40))
 
 
@@ -232,6 +248,8 @@ def show(value: float, unit: Unit) -> str:
         return f"{_scaled(value, _SIZES)}/h"
     if unit == "per_s":
         return _rate(value)
+    if unit == "uj":
+        return _scaled(value, _ENERGIES)
     if unit == "ratio":
         return f"{_percent(value)} %"
     return _plain(value)

@@ -86,7 +86,7 @@ class Limit(ScalarKind[Requirement]):
             better = "less" if metric.direction == "at most" else "more"
             raise ValueError(f"{better} is better here, so `{written[1] if written else ''}` is not its direction: "
                              f"write `{metric.direction} {amount}`, or `{amount}` alone")  # fmt: skip
-        if metric.unit in ("ns", "bytes", "bytes_per_h") and limit <= 0:
+        if metric.unit in ("ns", "bytes", "bytes_per_h", "uj") and limit <= 0:
             raise ValueError(
                 f"{quoted(node.text)} is a limit that nothing keeps: write more than 0, like `{_example(metric)}`"
             )

@@ -25,6 +25,8 @@ _SYNONYMS = {
     "memory leak": "memory growth", "leak": "memory growth", "drift": "latency drift", "slowdown": "latency drift",
     "throttling": "frequency drop", "concurrency": "workers",
     "calls": "calls per timing", "group": "calls per timing", "inner loops": "calls per timing",
+    "energy": "energy per query", "joules": "energy per query", "power": "energy per query",
+    "gpu_memory": "gpu memory", "vram": "gpu memory", "video memory": "gpu memory", "peak gpu memory": "gpu memory",
     "duration": "time", "max time": "time", "iterations": "queries",
 }  # fmt: skip
 """Words of the field for what is called otherwise here."""

@@ -10,6 +10,8 @@ import numpy as np
 from . import memory, records
 from .channel import Channel, Host
 from .disturbance import Watch
+from .metering import Meter
+from .own_clock import OwnClock
 from .records import Job
 from .scenarios import BLOCK_NS, Block, Issuer
 
@@ -23,6 +25,8 @@ class Measurement(NamedTuple):
     host: Host
     started: memory.Started
     """Further processes whose work and memory are the model's."""
+    meter: Meter
+    """What the timed part costs beside time."""
 
     def watch(self) -> Watch:
         """What disturbs this process and those."""
@@ -35,11 +39,19 @@ class Measurement(NamedTuple):
         fields: Dict[str, Any] = {"count": len(block.latencies_ns), "samples": block.samples, "seen": seen}
         fields.update(start_ns=block.span.start_ns - start_ns, wall_ns=max(1, block.span.wall_ns), **more)
         self.channel.send(records.BLOCK, fields, np.array(block.latencies_ns, dtype="<u8").tobytes())
+        self.meter.look()
 
 
 def timed_loop(measurement: Measurement) -> None:
     """Until time and queries are spent, or the host has seen enough and the job allows to stop."""
+    measurement.meter.begin()
+    _blocks(measurement)
+    measurement.meter.end()
+
+
+def _blocks(measurement: Measurement) -> None:
     job, issuer, watch = measurement.job, measurement.issuer, measurement.watch()
+    own_clock = OwnClock(issuer.session)
     queries, samples, size = 0, 0, 1
     start = perf_counter_ns()
     while True:
@@ -50,8 +62,11 @@ def timed_loop(measurement: Measurement) -> None:
         samples += block.samples
         elapsed = perf_counter_ns() - start
         measurement.send(block, start, seen)
+        own_clock.look(issuer.pool)
         enough = elapsed >= job.min_ns and queries >= job.min_queries
         is_over = elapsed >= (job.max_ns if samples >= job.must_samples else 2 * job.max_ns)
         if is_over or job.max_queries - queries < issuer.calls or (enough and measurement.host.wants_stop()):
-            return
+            break
         size = max(1, int(BLOCK_NS * block.samples // issuer.batch // max(1, block.span.wall_ns)))
+    if times := own_clock.told():
+        measurement.channel.send(records.TIMES, times)

@@ -18,6 +18,8 @@ from .grouping import choose_calls
 from .library import SampleLibrary, open_library
 from .loop import as_in_service, loop_cost, quiet
 from .measurement import Measurement, timed_loop
+from .metering import NO_GPU, Meter
+from .meters import meter_for
 from .outputs import NanCount, check
 from .records import Job
 from .scenarios import Issuer, WarmUp, warm_up
@@ -63,7 +65,8 @@ class ProcessRunner:
             nan = self._first_query(session, library)
             self._say_facts(session, library, dict(found.versions), nan)
             if not job.only_start:
-                self._measure(session, library)
+                with meter_for(job, self.said["facts"], self.started) as meter:
+                    self._measure(session, library, meter)
             peak = memory.resident(self.started())
             fields = {"import_bytes": after_import.now_bytes, "load_bytes": after_load.now_bytes}
             channel.send(records.MEMORY, dict(fields, peak_bytes=peak.peak_bytes, method=memory.method()))
@@ -113,7 +116,7 @@ class ProcessRunner:
         self.said = {"facts": facts, "versions": versions, "samples": samples}
         self.channel.send(records.FACTS, self.said)
 
-    def _measure(self, session: Session, library: SampleLibrary) -> None:
+    def _measure(self, session: Session, library: SampleLibrary, meter: Meter) -> None:
         overlapped = self.job.scenario == "offline"
         batch = self._batch(session, library, overlapped)
         issuer = Issuer(session, library, batch, overlapped)
@@ -129,18 +132,19 @@ class ProcessRunner:
                 self._audit(issuer)
             if self.job.scenario not in records.OPEN_LOOPS:
                 with self.channel.phase(records.MEASURE):
-                    timed_loop(self._measurement(issuer))
+                    timed_loop(self._measurement(issuer, meter))
                     self._look(issuer)
             elif self.job.rate_per_s or self.job.trace:
                 from .under_load import serve
 
                 with self.channel.phase(records.MEASURE), as_in_service() if self.job.soaks else nullcontext():
-                    serve(self._measurement(issuer), self.adapter, library)
+                    serve(self._measurement(issuer, meter), self.adapter, library)
                     self._look(issuer)
-        self._say_board(before, throttling.look())
+        self._say_board(before, throttling.look(), meter)
+        self._say_meter(session, meter)
 
-    def _measurement(self, issuer: Issuer) -> Measurement:
-        return Measurement(self.job, issuer, self.channel, self.host, self.started)
+    def _measurement(self, issuer: Issuer, meter: Meter) -> Measurement:
+        return Measurement(self.job, issuer, self.channel, self.host, self.started, meter)
 
     def _search(self, session: Session, library: SampleLibrary) -> None:
         """After memory was read: overloads may take more of it."""
@@ -151,14 +155,23 @@ class ProcessRunner:
             fields = search(self.job, self.adapter, issuer, library)
         self.channel.send(records.SEARCHED, fields)
 
-    def _say_board(self, before: throttling.Look, after: throttling.Look) -> None:
+    def _say_board(self, before: throttling.Look, after: throttling.Look, meter: Meter) -> None:
         """What the machine really was while it was measured: temperature, frequencies, what held it down."""
-        told, held = throttling.told(before, after), throttling.during(before, after)
+        told, held = dict(throttling.told(before, after), **meter.facts()), throttling.during(before, after)
         if held:
             told[records.THROTTLED] = held
         if told:
             self.said["facts"].update(told)
             self.channel.send(records.FACTS, self.said)
+
+    def _say_meter(self, session: Session, meter: Meter) -> None:
+        """What the timed part cost beside time, and the framework's own account of its memory beside it."""
+        if not meter.ended:
+            return
+        self._note(meter.notes())
+        told = meter.metering()
+        own = None if told.gpu_by == NO_GPU else session.facts().get(records.GPU_OWN)
+        self.channel.send(records.METERS, dict(told._asdict(), own_bytes=own if isinstance(own, int) else None))
 
     def _audit_start(self, session: Session, library: SampleLibrary) -> None:
         """The audit of a process that only starts: after all that it measures, so that it is in none of it."""

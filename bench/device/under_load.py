@@ -21,6 +21,7 @@ def serve(measurement: Measurement, adapter: Adapter, library: SampleLibrary) ->
     job, watch = measurement.job, measurement.watch()
     held = memory.Held(job.max_ns, measurement.started)
     with serving(job, adapter, measurement.issuer, library, model_files(job)) as service:
+        measurement.meter.begin()
         start, loop = perf_counter_ns(), service.loop
         while True:
             watch.begin()
@@ -36,6 +37,7 @@ def serve(measurement: Measurement, adapter: Adapter, library: SampleLibrary) ->
             enough = elapsed >= job.min_ns and loop.answered >= job.min_queries
             if elapsed >= 2 * job.max_ns or (enough and measurement.host.wants_stop()):
                 loop.stop()
+        measurement.meter.end()
         measurement.channel.send(records.SERVED, service.told())
 
 

@@ -14,12 +14,16 @@ __all__ = (
 
 def examine() -> Diagnosis:
     """Look at the machine for half a second, then probe every backend in a process of its own."""
-    from bench.doctor import findings, packages, probing, readings
+    from bench.doctor import findings, gpu_findings, gpu_packages, gpus, packages, probing, readings
 
     machine, state = readings.read_machine(), readings.read_state()
     backends = probing.backends()
-    found = (*packages.conflicts(backends), *findings.findings(machine, state))
-    return Diagnosis(machine, state, backends, found)
+    seen = gpus.read_gpus()
+    found = [*packages.conflicts(backends), *findings.findings(machine, state)]
+    found += gpu_findings.gpu_findings(seen.gpus, seen.why_not, seen.remedy)
+    if seen.gpus:
+        found += gpu_packages.fit(gpu_packages.installed(), seen.gpus[0].driver, seen.gpus[0].cuda)
+    return Diagnosis(machine, state, backends, tuple(found), seen.gpus)
 
 
 def probe_all() -> tuple[Backend, ...]:

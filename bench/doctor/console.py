@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.doctor.diagnosis import Backend, Diagnosis, Finding, Machine, Severity
+from bench.doctor.diagnosis import Backend, Diagnosis, Finding, Gpu, Machine, Severity
 from bench.report.text import clean, plural
 from bench.units import show
 
@@ -29,7 +29,7 @@ def render(diagnosis: Diagnosis, colour: bool = False, width: int = 100) -> str:
     names = [one.name for one in diagnosis.backends] + [one.name for one in diagnosis.findings]
     column = min(LONGEST_NAME, max(len("system"), *(len(clean(name)) for name in names)))
     console.print(Text("this machine", "bold"))
-    for name, words in _machine(diagnosis.machine):
+    for name, words in [*_machine(diagnosis.machine), *map(_gpu, diagnosis.gpus)]:
         _entry(console, column, (" ", ""), name, words)
     console.print(Text("\nbackends", "bold"))
     for backend in diagnosis.backends:
@@ -62,6 +62,11 @@ def _machine(machine: Machine) -> list[tuple[str, str]]:
         ("system", " · ".join(filter(None, (machine.os, f"kernel {machine.kernel or NOT_TOLD}", machine.libc)))),
         ("Python", f"{machine.python or NOT_TOLD} ({machine.executable or NOT_TOLD})"),
     ]
+
+
+def _gpu(gpu: Gpu) -> tuple[str, str]:
+    driver = f"driver {gpu.driver or NOT_TOLD}" + (f", CUDA up to {gpu.cuda}" if gpu.cuda else "")
+    return f"GPU {gpu.index}", " · ".join((gpu.name or NOT_TOLD, _size(gpu.memory_bytes), driver))
 
 
 def _kind(machine: Machine) -> str:

@@ -108,6 +108,34 @@ class Backend:
 
 
 @dataclass(frozen=True)
+class Gpu:
+    """One NVIDIA GPU, by its number in NVML's order. Sizes in bytes, power in mW, clocks in MHz."""
+
+    index: int
+    name: str | None = None
+    uuid: str | None = None
+    driver: str | None = None
+    cuda: str | None = None
+    """The newest CUDA that the driver runs."""
+    memory_bytes: int | None = None
+    used_bytes: int | None = None
+    ecc: str | None = None
+    mig: str | None = None
+    persistence: str | None = None
+    power_limit_mw: int | None = None
+    default_power_limit_mw: int | None = None
+    sm_mhz: int | None = None
+    max_sm_mhz: int | None = None
+    temperature_c: int | None = None
+    clocks_set: bool | None = None
+    """Whether a person locked the clocks or set an application's."""
+    others: tuple[int, ...] | None = None
+    """The processes on it, by number."""
+    why_not: Mapping[str, str] = field(default_factory=dict)
+    """Of what is not told: why."""
+
+
+@dataclass(frozen=True)
 class Finding:
     """One thing looked at: what was found, why it matters, and the command that mends it."""
 
@@ -127,6 +155,7 @@ class Diagnosis:
     state: State
     backends: tuple[Backend, ...]
     findings: tuple[Finding, ...]
+    gpus: tuple[Gpu, ...] = ()
 
 
 def exit_code(diagnosis: Diagnosis) -> int:

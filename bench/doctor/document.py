@@ -6,7 +6,8 @@ The document, version 1::
      "machine":  {every field of Machine},
      "state":    {every field of State},
      "backends": [every field of Backend],
-     "findings": [{"name", "severity": "ok"|"note"|"warn", "found", "why", "remedy"}]}
+     "findings": [{"name", "severity": "ok"|"note"|"warn", "found", "why", "remedy"}],
+     "gpus":     [every field of Gpu]}
 
 Sizes are bytes, shares from 0 to 1, frequencies MHz; null: not told. A later version only adds keys; one
 that changes a key's meaning has a higher ``version``.

@@ -27,7 +27,7 @@ AT_ONCE = 2
 
 
 @dataclass(frozen=True)
-class _Ended:
+class Ended:
     """How a probe's process ended: its exit code (None: it was stopped at the time limit) and what it said."""
 
     code: int | None
@@ -51,7 +51,7 @@ def probe(name: str, adapter: str, timeout_s: float = TIMEOUT_S) -> Backend:
     """Probe one backend; a probe that crashes, hangs or talks nonsense is a backend that does not work."""
     command = (sys.executable, "-m", "bench.device.probe", adapter)
     try:
-        ended = _run(command, timeout_s)
+        ended = run_apart(command, timeout_s)
     except OSError as error:
         return Backend(name, adapter, False, reason=f"cannot start {sys.executable}: {error.strerror}")
     about = ended.answer[0] if ended.answer else {}
@@ -78,7 +78,7 @@ def _backend(name: str, adapter: str, about: Mapping[str, Any], found: Mapping[s
     )
 
 
-def _verdict(ended: _Ended, command: tuple[str, ...], timeout_s: float) -> dict[str, Any]:
+def _verdict(ended: Ended, command: tuple[str, ...], timeout_s: float) -> dict[str, Any]:
     """What the probe answered, or why there is no answer."""
     see_where = f"see where: {shlex.join(command)}"
     if len(ended.answer) == 2:
@@ -108,8 +108,8 @@ def _telling(stderr: tuple[str, ...]) -> tuple[str, ...]:
     return (lines[fatal], *frames[: LAST_LINES - 1])
 
 
-def _run(command: tuple[str, ...], timeout_s: float) -> _Ended:
-    """Run the probe; its whole process group is gone when this returns.
+def run_apart(command: tuple[str, ...], timeout_s: float) -> Ended:
+    """Run a probe, which answers in lines of JSON; its whole process group is gone when this returns.
 
     Files, not pipes: a child that holds them open cannot keep anyone waiting. In an empty folder: Python
     looks for modules in the current one first, and that may be anybody's.
@@ -131,7 +131,7 @@ def _run(command: tuple[str, ...], timeout_s: float) -> _Ended:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        return _Ended(code, _answer(answer), _lines(stderr))
+        return Ended(code, _answer(answer), _lines(stderr))
 
 
 def _answer(file: IO[bytes]) -> tuple[dict[str, Any], ...]:

@@ -21,6 +21,7 @@ from bench.judge import undecided
 from bench.judge.ballot import Ballot
 from bench.judge.disturbed import all_without, beside, counted, left_of
 from bench.judge.max_rate import max_rate_figures
+from bench.judge.metered import metered_figures
 from bench.judge.numbers import why_no_numbers
 from bench.judge.pooled import pool_verdict
 from bench.judge.quality import Collected, collected, quality_figures
@@ -59,6 +60,8 @@ def judge_case(
         for figure in _timed(case, process_runs, timings):
             figures[scenario, figure.metric] = figure
         wanted = [one.metric for one in case.requirements if one.block == scenario]
+        for figure in metered_figures(finished, wanted):
+            figures[scenario, figure.metric] = figure
         for figure in max_rate_figures(finished, wanted, _invalid(process_runs)):
             figures[scenario, figure.metric] = figure
         for figure in soak_figures(process_runs, timings, _invalid(process_runs)) if scenario == "soak" else ():
@@ -115,6 +118,7 @@ def _by_vote(
     asked, found = held or _voted(case, process_runs, timings, cut), {}
     other = _voted(case, process_runs, timings, not cut) if counted(process_runs)[0] else asked
     whole, clean = (other, asked) if cut else (asked, other)
+    start_ns = median([one.cold_start_ns for one in process_runs if one.cold_start_ns is not None] or [0])
     for requirement, readings in whole.readings.items():
         key, rate = (requirement.block, requirement.metric), case.scenario.error_rate
         if key in figures and figures[key].value is not None:
@@ -122,12 +126,13 @@ def _by_vote(
             figure = typical_figure(figures[key], readings, rate)
             figures[key] = beside(figure, rest) if figures[key].undisturbed else figure
             judged = rest if cut else figures[key]
-            found[requirement] = typical_verdict(requirement, judged, asked.decision(requirement), case.scenario)
+            votes = asked.decision(requirement)
+            found[requirement] = typical_verdict(requirement, judged, votes, case.scenario, start_ns)
     for requirement in asked.shares:
         key = (requirement.block, requirement.metric)
         if key in figures and figures[key].value is not None:
             pool = left_of(figures[key]) if cut else figures[key]
-            found[requirement] = pool_verdict(requirement, pool, asked.bets(requirement), case.scenario)
+            found[requirement] = pool_verdict(requirement, pool, asked.bets(requirement), case.scenario, start_ns)
     return found
 
 

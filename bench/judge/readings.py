@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from bench.contract.model import Requirement
 from bench.device.records import NEVER_NS
 from bench.judge.max_rate import highest
+from bench.judge.metered import metered
 from bench.judge.serving import lost_figure
 from bench.judge.swamped import least_ns
 from bench.judge.timing import is_timed, overlapped, rates
 from bench.judge.verdict import keeps
-from bench.metrics import LOST, MEMORY, START_PHASES, THROUGHPUT, max_rate_of, percentile_of
+from bench.metrics import LOST, MEMORY, METERED, START_PHASES, THROUGHPUT, max_rate_of, percentile_of
 from bench.results import ProcessRun
 from bench.stats.pool import Pool, needed, rank
 
@@ -26,7 +27,8 @@ Timings = Callable[[ProcessRun], NDArray[np.uint64] | None]
 """The raw latencies (ns) of a process run, in order of issue."""
 _PHASE_OF = {"start time": "start", "import time": "import", "load time": "load", "first query time": "first-query"}
 _STARTS, _MEMORY, _LOST = (frozenset(metric.name for metric in some) for some in (START_PHASES, MEMORY, LOST))
-_OF_ONE = _STARTS | _MEMORY | _LOST
+_METERED = frozenset(metric.name for metric in METERED)
+_OF_ONE = _STARTS | _MEMORY | _LOST | _METERED
 """Metrics of which each process tells one number."""
 
 
@@ -52,6 +54,8 @@ def reading(metric: str, run: ProcessRun, latencies: NDArray[np.uint64] | None) 
         return _exactly(start_ns(metric, run))
     if metric in _MEMORY:
         return _exactly(memory_bytes(metric, run))
+    if metric in _METERED:
+        return _exactly(metered(metric, run))
     if metric in _LOST:
         lost = lost_figure(metric, [run])
         return _exactly(None if lost is None else lost.value)

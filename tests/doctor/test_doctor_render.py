@@ -107,7 +107,7 @@ def test_the_exit_code_is_0_only_where_a_framework_works() -> None:
 
 def test_the_json_keeps_its_keys() -> None:
     document = json.loads(doctor.as_json(DIAGNOSIS))
-    assert list(document) == ["format", "version", "exit_code", "machine", "state", "backends", "findings"]
+    assert list(document) == ["format", "version", "exit_code", "machine", "state", "backends", "findings", "gpus"]
     assert (document["format"], document["version"], document["exit_code"]) == ("benchpact-doctor", 1, 0)
     assert list(document["machine"]) == [
         "product", "cpu_model", "arch", "cores", "usable_cores", "threads_per_core", "memory_bytes", "swap_bytes", "os",

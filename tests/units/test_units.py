@@ -14,7 +14,7 @@ from bench import units
 from bench.metrics import Unit
 from bench.units import parse, show
 
-UNITS: tuple[Unit, ...] = ("ns", "bytes", "per_s", "ratio", "number")
+UNITS: tuple[Unit, ...] = ("ns", "bytes", "per_s", "uj", "ratio", "number")
 FACTORS: dict[Unit, dict[str, int]] = {
     "ns": {
         "ns": 1,
@@ -31,6 +31,10 @@ FACTORS: dict[Unit, dict[str, int]] = {
         **{"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40},
     },
     "per_s": {"/s": 1, "samples/s": 1, "per second": 1, "k/s": 10**3, "M/s": 10**6, "G/s": 10**9},
+    "uj": {
+        **{"µJ": 1, "μJ": 1, "uJ": 1, "mJ": 10**3, "J": 10**6, "kJ": 10**9},
+        **{"mWh": 3_600_000, "Wh": 3_600_000_000},
+    },
 }
 
 
@@ -58,6 +62,8 @@ FACTORS: dict[Unit, dict[str, int]] = {
         ("1.2k/s", "per_s", 1200),
         ("1.2 M/s", "per_s", 1.2e6),
         ("30 samples/s", "per_s", 30),
+        ("30 mJ", "uj", 30_000),
+        ("1.5J", "uj", 1.5e6),
         ("97 %", "ratio", 0.97),
         ("97%", "ratio", 0.97),
         ("100 %", "ratio", 1),
@@ -92,6 +98,10 @@ def test_what_a_user_would_write_is_read(text: object, unit: Unit, value: float)
         ("1200", "per_s", "`1200` has no unit", "write a rate like `1200/s`"),
         ("1200 fps", "per_s", "`fps` is not a unit", "did you mean `/s`?"),
         ("1,200/s", "per_s", "commas are not read", "write `1200` or `1.2`"),
+        ("30", "uj", "`30` has no unit", "write an energy like `30 mJ`"),
+        ("30 MJ", "uj", "`MJ` is not a unit", "did you mean `mJ`?"),
+        ("30 W", "uj", "`W` is not a unit", "did you mean `Wh`?"),
+        ("30 mJ", "ns", "`mJ` is a unit of energy", "write a time like `5 ms`"),
         ("97", "ratio", "more than 1", "did you mean `97 %`?"),
         ("970", "ratio", "more than 1", "a share is at most 1, or 100 %"),
         ("101 %", "ratio", "more than 1", "a share is at most 1, or 100 %"),
@@ -181,6 +191,8 @@ def test_any_text_is_a_finite_quantity_or_a_value_error(unit: Unit, text: str) -
         (12.34, "per_s", "12.3/s"),
         (150_000, "per_s", "150 k/s"),
         (5_000_000, "per_s", "5 M/s"),
+        (30_400, "uj", "30.4 mJ"),
+        (2_000_000, "uj", "2 J"),
         (0.981, "ratio", "98.1 %"),
         (1, "ratio", "100 %"),
         (0.99996, "ratio", "99.996 %"),

@@ -1,0 +1,73 @@
+"""What a report says of the GPU during a measurement: facts by name, notes, what slowed it down. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping
+
+Account = Mapping[str, Any]
+CLOCKS = {"SM": "sm_mhz", "memory": "memory_mhz"}
+SETTINGS = {"ECC": "ecc", "MIG": "mig", "persistence": "persistence"}
+NAMED = 5
+"""So many other processes are named."""
+
+
+def facts_of(gpu: Account, account: Account) -> Dict[str, str]:
+    """Of the GPU's own facts and of the account of the timed part; what is not told is left out."""
+    found = {}
+    if "driver" in gpu:
+        found["gpu driver"] = str(gpu["driver"])
+    settings = settings_of(gpu)
+    if settings:
+        found["gpu settings"] = settings
+    ranges = account.get("ranges", {})
+    clocks = ["%s %s MHz" % (what, _range(ranges[name])) for what, name in CLOCKS.items() if name in ranges]
+    if clocks:
+        found["gpu clocks"] = ", ".join(clocks)
+    if "temperature_c" in ranges:
+        found["gpu temperature"] = "%s °C" % _range(ranges["temperature_c"])
+    if "power_mw" in ranges:
+        _, mean, most = ranges["power_mw"]
+        found["gpu power"] = "%d W in the mean, %d W at most" % (round(mean / 1000), round(most / 1000))
+    if "busy_percent" in ranges:
+        found["gpu busy"] = "%d %% in the mean" % ranges["busy_percent"][1]
+    if account.get("count"):
+        found["gpu samples"] = "%d, %.0f ms apart at most" % (account["count"], account["gap_ns"] / 1e6)
+    if account.get("capped"):
+        found["gpu at its power limit"] = "in %d of %d samples" % (account["capped"], account["count"])
+    return found
+
+
+def settings_of(gpu: Account) -> str:
+    """``ECC on, MIG off, persistence on, power limit 300 W (700 W by default), clocks not set``."""
+    words = ["%s %s" % (name, gpu[key]) for name, key in SETTINGS.items() if key in gpu]
+    if "power_limit_mw" in gpu:
+        usual = gpu.get("default_power_limit_mw", gpu["power_limit_mw"])
+        other = "" if usual == gpu["power_limit_mw"] else " (%d W by default)" % (usual // 1000)
+        words.append("power limit %d W%s" % (gpu["power_limit_mw"] // 1000, other))
+    if "clocks_set" in gpu:
+        words.append("clocks set by hand" if gpu["clocks_set"] else "clocks not set")
+    return ", ".join(words)
+
+
+def slowed(account: Account) -> str:
+    """What slowed the GPU down, and in how many samples; "" where nothing did."""
+    count = account.get("count", 0)
+    return ", ".join("%s in %d of %d samples" % (name, many, count) for name, many in account.get("slowed", {}).items())
+
+
+def notes_of(gpu: Account, silent: str) -> List[str]:
+    """What a reader must know: who else is on the GPU, and that the sampler told nothing."""
+    notes = []
+    others = gpu.get("others") or []
+    if others:
+        named = ", ".join(str(one[0]) for one in others[:NAMED]) + (" …" if len(others) > NAMED else "")
+        some = "1 other process has" if len(others) == 1 else "%d other processes have" % len(others)
+        notes.append("%s memory on this GPU (%s): what they compute is in its latencies and its energy" % (some, named))
+    if silent:
+        notes.append("the GPU was not looked at while it was measured: %s" % silent)
+    return notes
+
+
+def _range(told: List[int]) -> str:
+    low, _, high = told
+    return str(low) if low == high else "%d to %d" % (low, high)

@@ -1,0 +1,25 @@
+"""Which meter a process run has: a process beside this one for a GPU, the processor's own counters elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from .memory import Started
+from .metering import Meter
+from .records import GPU, Job
+
+
+def meter_for(job: Job, facts: Mapping[str, Any], started: Started) -> Meter:
+    """By what the session says that it runs on; a GPU is the one of its UUID, where it tells one.
+
+    Who has no GPU pays for nothing of it: no import and no process.
+    """
+    named, device = facts.get(GPU), str(facts.get("device", job.settings.get("device", "cpu")))
+    if isinstance(named, dict) or device.startswith("cuda"):
+        from .gpu_meter import GpuMeter
+
+        uuid = str(named.get("uuid", "")) if isinstance(named, dict) else ""
+        return GpuMeter(uuid, list(job.cores), started)
+    from .rapl import Rapl
+
+    return Rapl()

@@ -1,0 +1,38 @@
+"""NVIDIA's library as a compiled stand-in (``nvml.c``), under the real pynvml: in this process, or in another one."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+from pathlib import Path
+from typing import Any
+
+SOURCE = Path(__file__).with_name("nvml.c")
+UUID = "GPU-00000000-0000-0000-0000-000000000000"
+
+
+def compiled(folder: Path) -> Path:
+    """The folder with the library, for ``LD_LIBRARY_PATH``."""
+    library = folder / "libnvidia-ml.so.1"
+    command = ["cc", "-shared", "-fPIC", "-O1", "-w", "-Wl,-soname,libnvidia-ml.so.1", "-o", str(library), str(SOURCE)]
+    subprocess.run(command, check=True)
+    return folder
+
+
+class Fake:
+    """The library in this process: the loader finds it by its name once it is there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._library: Any = ctypes.CDLL(str(folder / "libnvidia-ml.so.1"))
+        self._library.fake_set.argtypes = [ctypes.c_char_p, ctypes.c_double]
+
+    def set(self, **values: float) -> None:
+        for name, value in values.items():
+            self._library.fake_set(name.encode(), float(value))
+
+    def fail(self, call: str, code: int) -> None:
+        """The call gives this error from now on."""
+        self._library.fake_set(f"fail:{call}".encode(), float(code))
+
+    def reset(self) -> None:
+        self._library.fake_reset()

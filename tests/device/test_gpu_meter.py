@@ -1,0 +1,285 @@
+"""A worker's meter of its GPU: the real sampler and pynvml on a stand-in, and samplers that die, dawdle or lie."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.device import gpu_meter, gpu_sampler
+from bench.device.gpu_meter import GpuMeter
+from bench.device.gpu_sampler import Sampler
+from bench.device.metering import Meter
+from bench.device.meters import meter_for
+from bench.device.nvml import UNSEEN, NotTold
+from bench.device.rapl import Rapl
+from bench.device.records import GPU_THROTTLED
+from tests.device.fake_nvml import UUID
+from tests.launch.talk import job
+
+MS = 1_000_000
+NOT_SUPPORTED = 3
+HEAT = 0x40
+GOOD = {
+    "count": 3, "gap_ns": 100 * MS, "span_ns": 10**9, "ranges": {}, "slowed": {}, "capped": 0, "integral_uj": 5,
+    "used_bytes": 7, "used_looks": 3, "used_why": "", "energy_uj": 9, "energy_ns": 10**9, "energy_why": "",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def machine(nvml_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with one GPU, on which this process holds memory; short times tell something, however busy it is."""
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(nvml_folder))
+    monkeypatch.setenv("FAKE_NVML", "pid=-1")
+    monkeypatch.setattr(gpu_meter, "COUNTER_NS", 1)
+    monkeypatch.setattr(gpu_meter, "LATE", float("inf"))
+    monkeypatch.setattr(gpu_meter, "ANSWER_S", 60.0)
+    monkeypatch.setattr(gpu_meter, "READY_S", 60.0)
+
+
+def measured(meter: GpuMeter, seconds: float = 0.3) -> GpuMeter:
+    with meter:
+        meter.begin()
+        time.sleep(seconds)
+        meter.end()
+    return meter
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def meter(*started: int) -> GpuMeter:
+    return GpuMeter(UUID, [], lambda: started)
+
+
+def pid_of(one: GpuMeter) -> int:
+    assert one._process is not None
+    return one._process.pid
+
+
+def test_a_gpu_tells_energy_memory_and_what_it_was_like() -> None:
+    one = meter()
+    pid = pid_of(one)
+    told = measured(one).metering()
+    assert one.silent == "" and one.notes() == []
+    assert told.energy_by == "NVML's energy counter, of the whole GPU"
+    account = one._told
+    assert told.energy_uj == account["energy_uj"]
+    assert 0.5 < account["energy_uj"] / (250_000 * account["energy_ns"] / 1e6) < 2  # 250 W
+    assert told.gpu_bytes == 700 << 20
+    assert told.gpu_by.startswith("NVML, the highest of ") and "one each 100 ms" in told.gpu_by
+    facts = one.facts()
+    assert facts["gpu clocks"] == "SM 1410 MHz, memory 1593 MHz"
+    assert facts["gpu temperature"] == "45 °C"
+    assert facts["gpu power"] == "250 W in the mean, 250 W at most"
+    assert facts["gpu settings"] == "ECC on, MIG off, persistence on, power limit 400 W, clocks not set"
+    assert GPU_THROTTLED not in facts
+    assert gone(pid)
+
+
+def test_a_gpu_that_was_slowed_down_says_by_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_NVML", f"pid=-1,reasons={HEAT | 0x4}")
+    one = measured(meter())
+    count = one._told["count"]
+    assert one.facts()[GPU_THROTTLED] == f"heat (by the hardware) in {count} of {count} samples"
+    assert one.facts()["gpu at its power limit"] == f"in {count} of {count} samples"
+
+
+def test_who_else_is_on_the_gpu_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_NVML", "pid=-1,processes=3")
+    one = measured(meter(100_001))
+    assert one.metering().gpu_bytes == 1400 << 20
+    assert one.notes() == [
+        "1 other process has memory on this GPU (100002): what they compute is in its latencies and its energy"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        (f"fail:nvmlDeviceGetTotalEnergyConsumption={NOT_SUPPORTED}", "Not Supported"),
+        ("backwards=1", "which cannot be"),
+        ("still=1", "went on by 0 µJ"),
+    ],
+)
+def test_without_a_sound_counter_power_is_integrated_and_it_is_said(
+    told: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_NVML", f"pid=-1,{told}")
+    one = measured(meter())
+    found = one.metering()
+    assert found.energy_by.startswith("power by NVML in ") and "integrated" in found.energy_by
+    assert reason in found.energy_by
+    assert found.energy_uj is not None
+    assert found.energy_uj == pytest.approx(250_000 * one._told["span_ns"] / 1e6, rel=1e-3)
+
+
+def test_what_nothing_tells_is_not_measured_with_nvmls_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = ("nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetPowerUsage")
+    monkeypatch.setenv("FAKE_NVML", ",".join(["processes=0", *(f"fail:{call}={NOT_SUPPORTED}" for call in lost)]))
+    told = measured(meter()).metering()
+    assert (told.energy_uj, told.energy_by) == (None, "NVML says: Not Supported (nvmlDeviceGetTotalEnergyConsumption)")
+    assert (told.gpu_bytes, told.gpu_by) == (None, UNSEEN)
+
+
+def test_times_that_are_no_times_of_the_timed_part_are_no_energy(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = measured(meter())
+    monkeypatch.setattr(gpu_meter, "LATE", 0.05)
+    one._told["energy_ns"] = one._window_ns * 2
+    assert "the sampler was late: it has the energy of " in one.metering().energy_by
+    assert one.metering().energy_uj is None and one.metering().gpu_bytes == 700 << 20
+    monkeypatch.setattr(gpu_meter, "COUNTER_NS", 1 << 60)
+    assert "too short for NVML's figures" in one.metering().energy_by
+
+
+def nothing(one: GpuMeter, reason: str) -> None:
+    """The meter tells nothing, says why, and leaves no process."""
+    told = one.metering()
+    assert one.ended
+    assert (told.energy_uj, told.gpu_bytes) == (None, None)
+    assert reason in told.energy_by and reason in told.gpu_by
+    assert one.notes()[-1].startswith("the GPU was not looked at while it was measured: ")
+    assert reason in one.notes()[-1]
+    assert one._process is None
+
+
+def test_a_sampler_that_is_killed_costs_what_it_would_have_told() -> None:
+    one = meter()
+    with one:
+        one.begin()
+        os.kill(pid_of(one), signal.SIGKILL)
+        one.end()
+    nothing(one, "the sampler died (signal 9)")
+
+
+def test_a_driver_that_crashes_takes_the_sampler_and_not_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_NVML", "die:nvmlDeviceGetPowerUsage=2")
+    nothing(measured(meter()), "the sampler died (signal 9)")
+
+
+def test_no_driver_is_its_own_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "libnvidia-ml.so.1").write_bytes(b"no library")
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    nothing(measured(meter()), "NVML says: NVML Shared Library Not Found")
+
+
+def test_no_sampler_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    nothing(measured(meter()), "the sampler could not be started")
+
+
+def saying(monkeypatch: pytest.MonkeyPatch, *lines: str, then: str = "") -> None:
+    """The sampler is a program that answers each line it hears with one of these."""
+    told = "; ".join(f"sys.stdin.readline(); print({line!r}, flush=True)" for line in lines)
+    monkeypatch.setattr(gpu_meter, "BOOT", f"import sys, time; {told or 'pass'}; {then or 'sys.stdin.readline()'}")
+
+
+def test_a_sampler_that_does_not_begin_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    saying(monkeypatch, then="time.sleep(600)")
+    monkeypatch.setattr(gpu_meter, "READY_S", 0.1)
+    nothing(measured(meter(), 0), "the sampler did not answer within 0.1 s")
+
+
+def test_a_sampler_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    saying(monkeypatch, '{"facts": {}}', '{"at_ns": 1}', then="time.sleep(600)")
+    one = meter()
+    one.begin()
+    monkeypatch.setattr(gpu_meter, "ANSWER_S", 0.1)
+    one.end()
+    nothing(one, "the sampler did not answer within 0.1 s")
+
+
+@pytest.mark.parametrize("answer", ["nonsense", "[1]", "[[1]]", "7", "", "null", '{"facts": []'])
+def test_a_sampler_that_does_not_speak_json_objects_is_dropped(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    saying(monkeypatch, '{"facts": {}}', '{"at_ns": 1}', answer)
+    one = measured(meter(), 0)
+    nothing(one, "the sampler's a")  # answer is no answer, or account not as it should be
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"energy_uj": "much"}, {"energy_uj": True}, {"energy_ns": -1}, {"energy_ns": None},
+        {"used_bytes": -1}, {"used_bytes": 1 << 60}, {"used_looks": None}, {"gap_ns": 0.5},
+        {"integral_uj": [], "energy_uj": None},
+    ],
+)  # fmt: skip
+def test_an_account_that_cannot_be_is_not_believed(lie: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    saying(monkeypatch, '{"facts": {}}', '{"at_ns": 1}', json.dumps({**GOOD, **lie}))
+    nothing(measured(meter(), 0), "the sampler's account is not as it should be")
+
+
+def test_energy_beyond_any_gpus_is_left_for_the_power(monkeypatch: pytest.MonkeyPatch) -> None:
+    saying(monkeypatch, '{"facts": {}}', '{"at_ns": 1}', json.dumps({**GOOD, "energy_uj": 10**13}))
+    told = measured(meter(), 0).metering()
+    assert told.energy_uj == GOOD["integral_uj"]
+    assert "went on by 10000000000000 µJ, which cannot be" in told.energy_by
+
+
+def test_a_sound_account_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    saying(monkeypatch, '{"facts": {}}', '{"at_ns": 1}', json.dumps(GOOD))
+    told = measured(meter(), 0).metering()
+    assert (told.energy_uj, told.gpu_bytes) == (9, 7)
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="there is no other core")
+def test_the_sampler_keeps_off_the_workers_cores() -> None:
+    mine = min(os.sched_getaffinity(0))
+    one = GpuMeter(UUID, [mine], tuple)
+    with one:
+        one.begin()
+        assert mine not in os.sched_getaffinity(pid_of(one))
+
+
+class _Counting:
+    """A GPU whose counter goes on by 7 µJ a look."""
+
+    def __init__(self) -> None:
+        self.energy, self.source, self.whole = 0, "a counter", "all"
+
+    def energy_uj(self) -> int:
+        self.energy += 7
+        return self.energy
+
+    def read(self) -> dict[str, int]:
+        return {}
+
+    def used_bytes(self, pids: list[int]) -> int:
+        raise NotTold("nobody")
+
+
+def test_the_counter_is_read_at_both_ends_of_the_timed_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter(range(0, 10**6, 1000))
+    monkeypatch.setattr(gpu_sampler, "perf_counter_ns", lambda: next(now))
+    gpu: Any = _Counting()
+    sampler = Sampler(gpu, [1])
+    sampler.sample()
+    begun = sampler.begin()["at_ns"]
+    told = sampler.end()
+    assert told["energy_uj"] == 7
+    assert told["energy_ns"] == 3000 - begun
+    assert (told["used_bytes"], told["used_why"]) == (None, "nobody")
+    assert (told["source"], told["whole"]) == ("a counter", "all")
+
+
+def kind(facts: dict[str, Any], **settings: Any) -> type[Meter]:
+    with meter_for(job(**settings), facts, tuple) as one:
+        return type(one)
+
+
+def test_a_meter_is_chosen_by_what_the_session_runs_on() -> None:
+    assert kind({"device": "cpu"}) is Rapl
+    assert kind({}) is Rapl
+    assert kind({"device": "cuda:1"}) is GpuMeter
+    assert kind({"device": "cpu", "gpu": {"uuid": UUID}}) is GpuMeter
