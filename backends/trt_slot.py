@@ -65,8 +65,10 @@ class Slot:
             if not self.context.set_tensor_address(name, address):
                 raise AdapterError("%s does not take `%s` there: %s" % (trt_api.name_of(), name, self.why()))
 
-    def bind(self, staged: "Staged") -> None:
-        """Let the next run read this query's own places."""
+    def turn_to(self, staged: "Staged") -> None:
+        """Let the next run read this query's own places, where another's was before."""
+        if self.bound is staged:
+            return
         self.point({name: one.address for name, one in staged.places.items()})
         self.bound = staged
 
