@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from time import perf_counter_ns
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple
 
 from backends import trt_api
 from backends.matching import Found, match_inputs, match_outputs
@@ -56,12 +56,13 @@ def build(path: Path, model: ModelFiles, shapes: Mapping[str, Shapes], asked: As
     config = configured(builder, asked, strongly)
     log.forget()
     _add_profile(builder, network, config, shapes, log)
-    kept = _use_timings(config, timings)
+    _use_timings(config, timings)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise ModelRejected("%s builds no engine of %s: %s" % (trt_api.name_of(), path.name, log.since(SILENT)))
-    learned = _bytes(kept.serialize()) if kept is not None else b""
-    return Built(_bytes(plan), learned, perf_counter_ns() - begun)
+    learned = config.get_timing_cache()
+    timings = b"" if learned is None else _bytes(learned.serialize())
+    return Built(_bytes(plan), timings, perf_counter_ns() - begun)
 
 
 def parse(path: Path, network: "trt.INetworkDefinition", log: Log) -> None:
@@ -172,10 +173,9 @@ def _bytes(native: Any) -> bytes:
     return bytes(memoryview(native))
 
 
-def _use_timings(config: "trt.IBuilderConfig", timings: bytes) -> Optional["trt.ITimingCache"]:
-    """The cache of kernels' timings in use: an earlier build's where the library still takes it, else a new one."""
+def _use_timings(config: "trt.IBuilderConfig", timings: bytes) -> None:
+    """Begin with what an earlier build learned of kernels' speed, where the library still takes it; else anew."""
     for known in (timings, b"") if timings else (b"",):
         cache = config.create_timing_cache(known)
         if cache is not None and config.set_timing_cache(cache, False):
-            return cache
-    return None
+            return

@@ -257,6 +257,9 @@ class IBuilderConfig:
         good = not serialized_timing_cache.strip(b"t")
         return ITimingCache(serialized_timing_cache) if good else None
 
+    def get_timing_cache(self) -> ITimingCache | None:
+        return self._timings
+
     def set_timing_cache(self, cache: ITimingCache, ignore_mismatch: bool) -> bool:
         self._timings = cache
         return True
