@@ -11,7 +11,8 @@ from typing import Any, Mapping
 from backends import onnx_weights
 
 CHUNK_BYTES = 1 << 20
-ENGINE = "*.engine"
+SUFFIX = ".engine"
+ENGINE = "*" + SUFFIX
 
 
 def root() -> Path:

@@ -11,6 +11,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 from backends import cuda_probe, onnx_weights, options, ort_config, ort_gpu, ort_providers, precision, probing, staging
 from backends.matching import Found, match_inputs, match_outputs
 from backends.ort_device import OrtDeviceSession, OrtDeviceStateSession
+from backends.ort_profile import OrtProfile, ProfiledOrtSession
 from backends.ort_session import OrtSession, OrtStateSession
 from bench.device.adapter import (
     Availability,
@@ -67,6 +68,18 @@ class OnnxRuntimeAdapter:
         return ("precision", why) if why else None
 
     def open(self, model: ModelFiles, settings: Settings) -> Session:
+        return self._opened(model, settings, None)
+
+    def profiled(self, model: ModelFiles, settings: Settings) -> Session:
+        """As ``open``, with the framework's profile on."""
+        kept = OrtProfile(settings.device)
+        try:
+            return self._opened(model, settings, kept)
+        except BaseException:
+            kept.discard()
+            raise
+
+    def _opened(self, model: ModelFiles, settings: Settings, kept: Optional[OrtProfile]) -> Session:
         options.check_known(settings, self.options, self.devices)
         options.refuse(ort_config.conflict(settings))
         options.refuse(ort_providers.conflict(model, settings, ort_config.values_of(settings)))
@@ -75,6 +88,8 @@ class OnnxRuntimeAdapter:
         kind, path = choose_artifact(model, self.artifact_kinds)
         config, facts = ort_config.configure(ort, settings)
         facts.update(device=settings.device, artifact=kind, residency="host")
+        if kept is not None:
+            kept.turn_on(config)
         ort.set_default_logger_severity(ort_config.FATAL)
         if ort_providers.kind_of(settings.device) == "cpu":
             native = _on_cpu(ort, path, config)
@@ -90,7 +105,7 @@ class OnnxRuntimeAdapter:
         facts["precision"] = _precision(settings, precision.of(weights, model))
         facts["io binding"] = "inputs bound once, outputs preallocated where the query's shapes tell theirs"
         opened: Session = session(ort, native, model, facts)
-        return opened
+        return opened if kept is None else ProfiledOrtSession(opened, native, kept)
 
 
 def _offered(ort: Any) -> Availability:

@@ -8,9 +8,10 @@ from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from backends import ov_network, staging
+from backends import ov_network, ov_profile, staging
 from backends.matching import match_inputs, match_outputs
 from bench.device.adapter import Arrays, ModelFiles, Query
+from bench.device.operators import Profiled
 
 Sizes = Tuple[Tuple[str, int], ...]
 
@@ -75,6 +76,10 @@ class OvSession:
 
     def facts(self) -> Mapping[str, object]:
         return dict(self._facts)
+
+    def profile(self, staged: Sequence[_Staged]) -> Profiled:
+        """What each node took of these queries, each run once. The session was opened for it."""
+        return ov_profile.profile(self.run, staged)
 
     def ready_for(self, sizes: Sizes) -> _Ready:
         """The model compiled for these sizes. The one before goes, once no staged query holds it."""

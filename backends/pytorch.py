@@ -72,6 +72,10 @@ class PyTorchAdapter:
             raise
         return session
 
+    def profiled(self, model: ModelFiles, settings: Settings) -> TorchSession:
+        """As ``open``: the profiler is switched on for the queries that are profiled."""
+        return self.open(model, settings)
+
 
 def _configure(torch: Any, settings: Settings) -> Dict[str, object]:
     """Threads and arithmetic of the whole process, nothing left to a default; what of it to record."""

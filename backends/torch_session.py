@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from backends import staging
+from backends import staging, torch_profile
 from backends.torch_compile import Compiled, example
 from backends.torch_load import Loaded, without_deprecations
 from bench.device.adapter import AdapterError, Arrays, ModelFiles, Query, Settings
+from bench.device.operators import Profiled
 
 NUMBERS = {"int": int, "float": float, "bool": bool}
 
@@ -60,6 +61,10 @@ class TorchSession:
     def facts(self) -> Mapping[str, object]:
         compiled = {} if self._compiled is None else self._compiled.facts()
         return dict(self._facts, **compiled, threads=self._torch.get_num_threads())
+
+    def profile(self, staged: Sequence[Any]) -> Profiled:
+        """What each operator took of these queries, each run once."""
+        return torch_profile.profile(self._torch, self.run, staged, on_gpu=False)
 
     def enter(self, bf16: bool, compile_mode: Any) -> None:
         """Go into inference mode, and autocast where bfloat16 was asked for, until the session is closed."""

@@ -70,8 +70,8 @@ def _with(command: Callable[..., int], *options: Callable[..., Any]) -> Callable
     return command
 
 
-def _chosen(command: Callable[..., int]) -> Callable[..., int]:
-    """The options that say what of a contract is measured and where its runs are kept."""
+def _aimed(command: Callable[..., int]) -> Callable[..., int]:
+    """The options that say which of a contract's targets are meant."""
     options = (
         click.option("--targets", type=FILE, help="The site's targets file, for targets that the contract only names."),
         click.option(
@@ -81,6 +81,14 @@ def _chosen(command: Callable[..., int]) -> Callable[..., int]:
             shell_complete=_completed("targets"),
             help="Only these targets, of the contract or of the site's file.",
         ),
+    )
+    return _with(command, *options)
+
+
+def _chosen(command: Callable[..., int]) -> Callable[..., int]:
+    """The options that say what of a contract is measured and where its runs are kept."""
+    options = (
+        _aimed,
         click.option(
             "--only",
             multiple=True,
@@ -207,7 +215,10 @@ def init(**given: Any) -> int:
 @click.option("-o", "--output", type=FILE, help="Write to a file instead of standard output.")
 @click.option("-v", "--verbose", is_flag=True, help="Every fact, each process's value, histograms.")
 def report(run: str, results: Path, form: str, output: Path | None, verbose: bool) -> int:
-    """Render a stored run again, in any format, without measuring. RUN is an id, a folder, or `latest`."""
+    """Render a stored run again, in any format, without measuring. RUN is an id, a folder, or `latest`.
+
+    Exits with 0 once it is rendered, whatever its verdicts: those were the exit code of the run itself.
+    """
     from bench.commands.report import report_run
 
     return report_run(run, results, form, output, verbose)
@@ -312,6 +323,30 @@ def smoke(**given: Any) -> int:
     from bench.commands.smoke import smoke_contract
 
     return smoke_contract(**given)
+
+
+@cli.command(
+    epilog=_examples(
+        "benchpact profile contract.yaml --on ort-1",
+        "benchpact profile contract.yaml --on ort-1 --on openvino-1 --top 3 --batch 64 --json profile.json",
+    )
+    + "\n\n\b\nExit codes:\n  0  every target has its profile\n  2  the input is wrong: nothing was begun"
+    "\n  3  a target could not be profiled"
+)
+@click.argument("contract", type=FILE)
+@_aimed
+@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="How many operators to show.")
+@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Samples a query.")
+@click.option("--allow-code", is_flag=True, help="Run the contract's own Python code; read it first.")
+@click.option("--json", "json_file", type=FILE, metavar="F", help="Write it as JSON; - is standard output.")
+def profile(**given: Any) -> int:
+    """Say where a model's time goes: its costliest operators, by the framework's own profiler.
+
+    Each target is profiled in a process of its own. Nothing is timed or judged: a profiler slows a model down.
+    """
+    from bench.commands.profile import profile_contract
+
+    return profile_contract(**given)
 
 
 @cli.command(epilog=_examples("benchpact targets", "benchpact targets contract.yaml --targets lab.yaml"))

@@ -22,7 +22,7 @@ from bench.device.records import CALLS_PER_TIMING, Job
 from bench.errors import LaunchError, WorkerTimeout
 from bench.interrupts import AGAIN_S, ending_well
 from bench.jobs import job_for, settings_for
-from bench.judge import emulated, floor, mlperf, noise, settling, throttled
+from bench.judge import emulated, enqueued, floor, mlperf, noise, settling, throttled
 from bench.judge.ballot import Ballot
 from bench.judge.case import judge_case
 from bench.judge.disturbed import marked
@@ -295,6 +295,7 @@ def _notes(
         crowded(process_runs),
         floor.note(process_runs, timings),
         throttled.note(process_runs),
+        enqueued.note(process_runs),
         emulated.note(process_runs),
     ]
     if case.target.host is not None and case.scenario.scenario == "cold-start":

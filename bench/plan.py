@@ -43,15 +43,21 @@ def plan(contract: Contract, on: Sequence[str] = (), only: Sequence[str] = ()) -
     ContractError, with what is near, for one that names nothing.
     """
     names = [target.name for target in contract.targets]
-    for name in on:
-        if name not in names:
-            raise ContractError(f"--on {name}: the contract has no such target, nor has the site{_near(name, names)}")
-    targets = [target for target in contract.targets if not on or target.name in on]
+    targets = chosen(contract, on)
     _check_only(only, [requirement for target in targets for requirement in target.limits.requirements])
     cases = [case for target in targets for case in _cases(target, only, names)]
     if not cases:
         raise ContractError(f"{contract.path}: nothing is left to measure with these --on and --only")
     return Plan(tuple(cases))
+
+
+def chosen(contract: Contract, on: Sequence[str]) -> list[Target]:
+    """The targets ``on``, all where empty; ContractError, with what is near, for one that is none."""
+    names = [target.name for target in contract.targets]
+    for name in on:
+        if name not in names:
+            raise ContractError(f"--on {name}: the contract has no such target, nor has the site{_near(name, names)}")
+    return [target for target in contract.targets if not on or target.name in on]
 
 
 def without_disturbed(whole: Plan) -> Plan:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import atexit
 import os
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
 
@@ -24,6 +25,8 @@ NS_PER_S = 1_000_000_000
 
 TOLD_NS, LONG_NS = 30 * NS_PER_S, 600 * NS_PER_S
 """Measurements of a process from which on the time that is left is shown, and a log is told of each tenth."""
+SILENT_NS = 10 * NS_PER_S
+"""Longest that a log is told nothing while processes come and go."""
 
 
 def time_left(left_ns: int) -> str:
@@ -36,14 +39,27 @@ def time_left(left_ns: int) -> str:
     return f" · {' '.join(words) or f'{seconds} s'} left"
 
 
+def which(process_index: int, processes: int, least: int | None) -> str:
+    """``process 2/3``; where it is not known how many there will be ``process 2, at least 8``."""
+    if least is None:
+        return f"process {process_index + 1}/{processes}"
+    return f"process {process_index + 1}, " + (f"at least {least}" if process_index < least else f"at most {processes}")
+
+
 class Progress(Protocol):
     """Told what a run does. All times are ns; no method raises or blocks."""
 
     def run_started(self, run_id: str, cases: Sequence[str]) -> None:
         """The run has a name; ``cases`` are the ids it will measure, in order."""
 
-    def case_started(self, case_id: str, index: int, count: int, processes: int, budget_ns: int) -> None:
-        """Case ``index`` (from 0) of ``count``; ``budget_ns`` is the longest measurement of one process."""
+    def case_started(
+        self, case_id: str, index: int, count: int, processes: int, budget_ns: int, least: int | None = None
+    ) -> None:
+        """Case ``index`` (from 0) of ``count``, in so many ``processes``; ``budget_ns``: the longest that one measures.
+
+        ``least``: where what is seen decides how many there are, as many as are sure to come; ``processes`` is then
+        the most.
+        """
 
     def phase(self, process_index: int, phase: str) -> None:
         """Process ``process_index`` (from 0) of the case enters ``phase`` (a name of records.PHASES)."""
@@ -80,7 +96,9 @@ class Quiet:
     def run_started(self, run_id: str, cases: Sequence[str]) -> None:
         pass
 
-    def case_started(self, case_id: str, index: int, count: int, processes: int, budget_ns: int) -> None:
+    def case_started(
+        self, case_id: str, index: int, count: int, processes: int, budget_ns: int, least: int | None = None
+    ) -> None:
         pass
 
     def phase(self, process_index: int, phase: str) -> None:
@@ -120,27 +138,39 @@ class _Lasting:
 
 
 class Lines(Quiet):
-    """Plain lines, one a case, where nobody watches: a log file, a nightly job. ``-v`` adds the phases."""
+    """Plain lines, one a case, where nobody watches: a log file, a nightly job. ``-v`` adds the phases.
 
-    def __init__(self, stream: TextIO, verbose: bool = False) -> None:
-        self._stream, self._verbose = _Lasting(stream), verbose
+    Where a case takes long, also a line for the process that it has come to; ``clock`` gives ns.
+    """
+
+    def __init__(self, stream: TextIO, verbose: bool = False, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self._stream, self._verbose, self._clock = _Lasting(stream), verbose, clock
         self._label, self._budget_ns, self._tenths = "", 1, 0
+        self._processes: tuple[int, int | None] = (1, None)
+        self._process, self._said_ns = 0, clock()
 
     def _say(self, line: str) -> None:
+        self._said_ns = self._clock()
         self._stream.write(line + "\n")
         self._stream.flush()
 
     def run_started(self, run_id: str, cases: Sequence[str]) -> None:
         self._say(f"run {clean(run_id)}: {plural(len(cases), 'case')}")
 
-    def case_started(self, case_id: str, index: int, count: int, processes: int, budget_ns: int) -> None:
+    def case_started(
+        self, case_id: str, index: int, count: int, processes: int, budget_ns: int, least: int | None = None
+    ) -> None:
         self._label = f"[{index + 1}/{count}] {clean(case_id)}"
         self._budget_ns, self._tenths = max(budget_ns, 1), 0
+        self._processes, self._process, self._said_ns = (processes, least), 0, self._clock()
 
     def phase(self, process_index: int, phase: str) -> None:
         self._tenths = 0
         if self._verbose:
             self._say(f"{self._label}: process {process_index + 1}: {clean(phase)}")
+        elif process_index != self._process and self._clock() - self._said_ns >= SILENT_NS:
+            self._say(f"{self._label}: {which(process_index, *self._processes)}")
+        self._process = process_index
 
     def measured(self, queries: int, elapsed_ns: int) -> None:
         """A line each tenth of what takes long, so that a log tells that it goes on."""
@@ -181,19 +211,22 @@ class Live(Quiet):
         self._verbose = verbose
         self._run: TaskID | None = None
         self._case: TaskID | None = None
-        self._processes, self._budget_ns, self._process, self._phase, self._label = 1, 1, 0, "", ""
+        self._processes: tuple[int, int | None] = (1, None)
+        self._budget_ns, self._process, self._phase, self._label = 1, 0, "", ""
 
     def run_started(self, run_id: str, cases: Sequence[str]) -> None:
         self._run = self._bars.add_task("run", total=len(cases), detail=clean(run_id))
         self._bars.start()
         atexit.register(self.run_done)  # the cursor is hidden until then
 
-    def case_started(self, case_id: str, index: int, count: int, processes: int, budget_ns: int) -> None:
-        self._processes, self._budget_ns, self._process, self._phase = processes, max(budget_ns, 1), 0, ""
+    def case_started(
+        self, case_id: str, index: int, count: int, processes: int, budget_ns: int, least: int | None = None
+    ) -> None:
+        self._processes, self._budget_ns, self._process, self._phase = (processes, least), max(budget_ns, 1), 0, ""
         self._label = f"[{index + 1}/{count}] {clean(case_id)}"
         if self._case is not None:
             self._bars.remove_task(self._case)
-        self._case = self._bars.add_task(clean(case_id), total=processes, detail="")
+        self._case = self._bars.add_task(clean(case_id), total=processes if least is None else least, detail="")
 
     def phase(self, process_index: int, phase: str) -> None:
         self._process, self._phase = process_index, phase
@@ -207,7 +240,7 @@ class Live(Quiet):
 
     def _show(self, share: float, more: str) -> None:
         if self._case is not None:
-            detail = f"process {self._process + 1}/{self._processes} · {clean(self._phase)}{more}"
+            detail = f"{which(self._process, *self._processes)} · {clean(self._phase)}{more}"
             self._bars.update(self._case, completed=self._process + share, detail=detail)
 
     def case_done(self, result: CaseResult) -> None:

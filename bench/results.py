@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import ClassVar
 
+from bench.device.operators import Operator
 from bench.device.records import CALLS_PER_TIMING, CLOSE
 
 LAYOUT = 1
@@ -237,6 +238,21 @@ class Searched:
 
 
 @dataclass(frozen=True)
+class DeviceTime:
+    """What a device said by its own clock of queries between the timed blocks; no part of any latency."""
+
+    name: str
+    """``gpu compute``, ``enqueue``, ``host to device``, ``device to host``, or another that the backend has."""
+    count: int
+    mean_ns: int
+    least_ns: int
+    most_ns: int
+    p50_ns: int
+    p90_ns: int
+    p99_ns: int
+
+
+@dataclass(frozen=True)
 class ProcessRun:
     """One fresh process: everything but its raw timings, which stand in the file ``timings``."""
 
@@ -273,6 +289,8 @@ class ProcessRun:
     """None where nothing was timed, or an earlier version measured."""
     disturbed: tuple[Disturbed, ...] = ()
     """The blocks that are marked as disturbed (``judge.disturbed``), in order; none is ever dropped."""
+    device_times: tuple[DeviceTime, ...] = ()
+    """Empty where the backend tells none."""
 
     @property
     def is_whole(self) -> bool:
@@ -284,6 +302,32 @@ class ProcessRun:
         """How many queries each timing is the mean of: more than one only near the clock's own cost."""
         told = self.facts.get(CALLS_PER_TIMING)
         return told if isinstance(told, int) and told > 1 else 1
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the operators of a model took, by its framework's own profiler; no figure of any contract."""
+
+    source: str
+    """Which profiler told it, and what it counts."""
+    queries: int
+    batch: int
+    """Samples a query."""
+    count: int
+    """Operators; ``operators`` are the costliest of them, the costliest first."""
+    total_ns: int
+    """Of all operators over all queries."""
+    operators: tuple[Operator, ...]
+
+
+@dataclass(frozen=True)
+class TargetProfile:
+    """A target's profile, and the process that told it; None where there is none, for that process's failure."""
+
+    target: str
+    backend: str
+    process: ProcessRun
+    profile: Profile | None
 
 
 @dataclass(frozen=True)
@@ -361,6 +405,14 @@ class CaseResult:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """A requirement's limit: in the metric's base unit, and as the user wrote it."""
+
+    value: float
+    text: str
+
+
+@dataclass(frozen=True)
 class RunInfo:
     """What is known when a run begins: the plan, the contract and the machine. Stored as ``run.json``."""
 
@@ -381,6 +433,8 @@ class RunInfo:
     """Target -> ids of its requirements."""
     options: dict[str, Json] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    limits: dict[str, dict[str, Limit]] = field(default_factory=dict)
+    """Target -> id of a requirement -> its limit: for what was never measured. Not in older runs."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from bench import metrics, registry
 from bench.artifacts.facts import sha256_of
 from bench.budget import Budget
 from bench.contract.check_settings import chooses_code, own_code
-from bench.contract.model import Contract
+from bench.contract.model import Contract, Requirement
 from bench.device.adapter import STATES
 from bench.errors import ContractError
 from bench.jobs import SEED, settings_for
@@ -24,7 +24,7 @@ from bench.launch.launchers import Launchers
 from bench.measure import Conditions
 from bench.plan import Case, Plan
 from bench.progress import Progress
-from bench.results import LAYOUT, UNREACHED, CaseResult, Json, RunInfo, StoredRun
+from bench.results import LAYOUT, UNREACHED, CaseResult, Json, Limit, RunInfo, StoredRun
 from bench.side_by_side import measure_all
 from bench.store import RunStore, create, new_run_id, open_run, reopen
 
@@ -158,10 +158,9 @@ def _where(case: Case) -> tuple[object, ...]:
 
 def _new(contract: Contract, plan: Plan, options: RunOptions, text: bytes, notices: Sequence[str]) -> RunStore:
     now = datetime.now(timezone.utc)
-    requirements: dict[str, tuple[str, ...]] = {}
+    owed: dict[str, list[Requirement]] = {}
     for case in plan.cases:
-        ids = tuple(requirement.id for requirement in case.requirements)
-        requirements[case.target.name] = requirements.get(case.target.name, ()) + ids
+        owed.setdefault(case.target.name, []).extend(case.requirements)
     info = RunInfo(
         layout=LAYOUT,
         run=new_run_id(now),
@@ -174,7 +173,8 @@ def _new(contract: Contract, plan: Plan, options: RunOptions, text: bytes, notic
         model_version=contract.version,
         artifacts={artifact.kind: sha256_of(artifact.path) for artifact in contract.artifacts},
         cases=tuple(case.id for case in plan.cases),
-        requirements=requirements,
+        requirements={target: tuple(one.id for one in ones) for target, ones in owed.items()},
+        limits={target: {one.id: Limit(one.limit, one.text) for one in ones} for target, ones in owed.items()},
         options={
             "targets": None if options.targets is None else str(options.targets),
             "on": list(options.on),

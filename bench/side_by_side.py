@@ -46,7 +46,8 @@ def _processes(cases: Sequence[Case]) -> int:
 def _one_by_one(cases: Sequence[Numbered], count: int, conditions: Conditions) -> None:
     for index, case in cases:
         scenario = case.scenario
-        conditions.progress.case_started(case.id, index, count, scenario.processes, scenario.process_ns)
+        least = scenario.expected_processes if scenario.adaptive else None
+        conditions.progress.case_started(case.id, index, count, scenario.processes, scenario.process_ns, least)
         conditions.progress.case_done(measure_case(case, conditions))
 
 
@@ -98,9 +99,11 @@ class _InTurn:
     def run_done(self) -> None:
         """Said once all hosts are done."""
 
-    def case_started(self, case_id: str, index: int, count: int, processes: int, budget_ns: int) -> None:
+    def case_started(
+        self, case_id: str, index: int, count: int, processes: int, budget_ns: int, least: int | None = None
+    ) -> None:
         with self._floor.lock:
-            self._begin = lambda: self._progress.case_started(case_id, index, count, processes, budget_ns)
+            self._begin = lambda: self._progress.case_started(case_id, index, count, processes, budget_ns, least)
             self._floor.holder = None
             self._take()
 

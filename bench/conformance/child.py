@@ -1,6 +1,7 @@
-"""What is measured in a process of its own: memory after many openings, and threads that really work.
+"""What is looked at in a process of its own: memory after many openings, threads that really work, a profile.
 
-``python -m bench.conformance.child memory|threads`` reads a job on standard input and prints one line of JSON last.
+``python -m bench.conformance.child memory|threads|profile`` reads a job on standard input and prints one line of
+JSON last.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import sys
 from pathlib import Path
 from time import perf_counter_ns
+from typing import Any
 
 from bench.device import memory
 from bench.device.adapter import Adapter, ModelFiles, Query, Settings
@@ -21,6 +23,7 @@ from bench.device.subject import load_adapter, model_files
 OPENINGS = 20
 WARM_OPENINGS = 3
 WORK_NS = 600_000_000
+PROFILED = 4
 
 
 def main(what: str, line: bytes) -> dict[str, object]:
@@ -28,7 +31,7 @@ def main(what: str, line: bytes) -> dict[str, object]:
     job = decode_job(line)
     adapter, model, settings = load_adapter(job.adapter), model_files(job), Settings(**job.settings)
     query = open_library(job.inputs, job.state, job.dims, job.batch_dim, None, job.seed).query(0, job.batch)
-    return {"memory": _memory, "threads": _threads}[what](adapter, model, settings, query)
+    return {"memory": _memory, "threads": _threads, "profile": _profile}[what](adapter, model, settings, query)
 
 
 def _memory(adapter: Adapter, model: ModelFiles, settings: Settings, query: Query) -> dict[str, object]:
@@ -60,6 +63,17 @@ def _threads(adapter: Adapter, model: ModelFiles, settings: Settings, query: Que
         spent = {thread: after[thread] - before.get(thread, 0) for thread in after}
         busy = sum(ns > sum(spent.values()) / 10 for ns in spent.values())
         return {"busy": busy, "said": session.facts()["threads"]}
+
+
+def _profile(adapter: Adapter, model: ModelFiles, settings: Settings, query: Query) -> dict[str, object]:
+    """What a session that was opened for it tells of its operators, and how many queries were run."""
+    profiled: Any = adapter
+    with profiled.profiled(model, settings) as session:
+        staged = session.stage(query)
+        session.run(staged)
+        told = session.profile([staged] * PROFILED)
+        session.read(session.run(staged))
+    return {"queries": PROFILED, "source": told.source, "operators": [one._asdict() for one in told.operators]}
 
 
 def _cpu_ns() -> dict[str, int]:

@@ -271,6 +271,21 @@ class AdapterConformance:
         found = self._in_child("memory", example)
         assert found["growth_bytes"] < found["openings"] * size * KEPT_PER_OPENING + SLACK_BYTES, found
 
+    def test_a_profile_tells_of_operators(self, examples: Sequence[Example], wide: Example | None) -> None:
+        if not hasattr(self._adapter(), "profiled"):
+            return  # a promise that this adapter does not make
+        for example in [*examples, *([wide] if wide else [])]:
+            found = self._in_child("profile", example)
+            assert found["source"]
+            assert found["operators"], example.name
+            for one in found["operators"]:
+                assert one["kind"], one
+                assert one["total_ns"] >= 0, one
+                assert one["calls"] >= 1, one
+            assert any(one["calls"] >= found["queries"] for one in found["operators"]), example.name
+            if example is wide:
+                assert found["operators"][0]["total_ns"] > 0
+
     # How the tests do it
 
     def _adapter(self) -> Adapter:

@@ -28,6 +28,7 @@ def check(contract: Contract, targets: Sequence[Target], whole: Sequence[Artifac
             continue
         _installed(target, adapter, findings)
         _takes(contract, target, adapter, findings)
+        _vouched(contract, target, adapter, findings)
         check_settings.check(contract, target, adapter, whole, findings)
 
 
@@ -56,6 +57,19 @@ def is_importable(module: str) -> bool:
     except (ImportError, ValueError):
         return False
     return spec is not None and spec.origin is not None
+
+
+def _vouched(contract: Contract, target: Target, adapter: Adapter, findings: Findings) -> None:
+    """Note artifacts whose loading may run what is in them, where the contract does not say which file it means."""
+    for artifact in contract.artifacts:
+        if artifact.kind not in getattr(adapter, "code_kinds", ()) or artifact.sha256 is not None:
+            continue
+        if contract.faults.within("artifacts", artifact.kind):
+            continue  # a hash may be there that could not be read
+        name = quoted(artifact.path.name)
+        why = f"loading it may run what is in it, so {target.backend} takes it only with its `sha256` in the contract"
+        where = f"where you trust the file, add what `sha256sum {artifact.path.name}` prints"
+        findings.problems.add(artifact.place, f"{name} is a `{artifact.kind}`: {why}: {where}")
 
 
 def _takes(contract: Contract, target: Target, adapter: Adapter, findings: Findings) -> None:

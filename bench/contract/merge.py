@@ -13,8 +13,10 @@ from bench.contract.model import Limits, Requirement, ScenarioSettings, Trace
 from bench.contract.presets import with_preset
 from bench.contract.problems import Problems, quoted
 from bench.contract.scenario_words import (
+    ADAPTIVE,
     ADAPTIVE_MIN_NS,
     DAY_NS,
+    HOW_MANY,
     INSTEAD,
     LEAVE_OUT,
     MOST_PROCESSES,
@@ -69,7 +71,7 @@ def limits_of(blocks: Mapping[str, Block], problems: Problems) -> Limits:
 
 def _settings(name: str, block: Block, problems: Problems) -> ScenarioSettings:
     written = {word: setting.value for word, setting in block.settings.items()}
-    processes, error_rate = written.get("processes"), written.get("error rate")
+    processes, error_rate = _processes(name, written), written.get("error rate")
     indifference = written.get("indifference")
     rate, preset = written.get("rate"), written.get("preset")
     usual = _usual(name, preset if isinstance(preset, str) else None, rate if isinstance(rate, float) else 0.0)
@@ -85,6 +87,7 @@ def _settings(name: str, block: Block, problems: Problems) -> ScenarioSettings:
         batch=found.get("batch", found.get("samples", usual.batch)),
         processes=processes.high if isinstance(processes, Range) else found.get("processes", usual.processes),
         least_processes=processes.low if isinstance(processes, Range) else None,
+        by_default=isinstance(processes, Range) and not block.words & HOW_MANY,
         error_rate=error_rate if isinstance(error_rate, float) else usual.error_rate,
         indifference=indifference if isinstance(indifference, float) else usual.indifference,
         pooled=written.get("promise") == POOL,
@@ -116,6 +119,12 @@ def _settings(name: str, block: Block, problems: Problems) -> ScenarioSettings:
         _check_processes(settings, block, problems)
     _check_needed(block, problems)
     return settings
+
+
+def _processes(name: str, written: Mapping[str, object]) -> object:
+    """As many as is written; else as many as decide, but for a soak and a preset, which have a number of their own."""
+    fixed = name == "soak" or "preset" in written
+    return written.get("processes", None if fixed else ADAPTIVE)
 
 
 def _usual(name: str, preset: str | None, rate_per_s: float) -> ScenarioSettings:
@@ -165,7 +174,7 @@ def _check_processes(settings: ScenarioSettings, block: Block, problems: Problem
     if settings.processes < least:
         shown = units.show(settings.error_rate, "ratio")
         message = f"`processes` ends at {settings.processes}, but an error rate of {shown} takes at least {least} "
-        message += f"that agree: write `{least}..40`, or a number alone"
+        message += f"that agree: write `{least}..{ADAPTIVE.high}`, or a number alone"
         problems.add(block.settings["processes"].place, message)
     elif settings.pooled:
         _check_pool(settings, block, problems)
@@ -179,7 +188,9 @@ def _check_pool(settings: ScenarioSettings, block: Block, problems: Problems) ->
         return
     name, rate = f"p{max(quantiles) * 100:.9g}", units.show(settings.error_rate, "ratio")
     message = f"`promise: {POOL}` of a {name} can never be met: at an error rate of {rate} it takes at least {least:,} "
-    message += f"processes without one call over the limit, and `processes` ends at {settings.processes}: "
+    ends = f"and `processes` ends at {settings.processes}" + ("" if "processes" in block.settings else " by default")
+    message += f"processes without one call over the limit, {ends}: "
     enough = min(MOST_PROCESSES, -(-least * 6 // 50) * 10)
     reach = f"write `processes: 1..{enough}`, or " if least <= enough else f"more than {MOST_PROCESSES} cannot be: "
-    problems.add(block.settings["processes"].place, f"{message}{reach}leave `promise` out")
+    said = block.settings.get("processes") or block.settings["promise"]
+    problems.add(said.place, f"{message}{reach}leave `promise` out")

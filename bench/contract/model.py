@@ -99,6 +99,8 @@ class ScenarioSettings:
     """Fresh processes; the most of them where ``adaptive``."""
     least_processes: int | None = None
     """The fewest, where what is seen decides how many there are; None: exactly ``processes``."""
+    by_default: bool = False
+    """Whether the contract left it to us how many there are, and how sure of the answer."""
     error_rate: float = ERROR_RATE
     """Of each wrong answer in an adaptive case."""
     indifference: float = 0.0

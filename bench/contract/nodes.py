@@ -188,10 +188,22 @@ class _Composer:
         if event.tag is not None:  # type: ignore[attr-defined]
             self._problems.add(self._place(event), f"{quoted(event.tag)}: tags are not read here: leave it out")  # type: ignore[attr-defined]
         if isinstance(event, yaml.ScalarEvent):
-            return Scalar(self._place(event), event.value, event.style is None)
+            return Scalar(self._place(event), self._whole(event), event.style is None)
         if isinstance(event, yaml.SequenceStartEvent):
             return Items(self._place(event), tuple(self._list(depth)))
         return Pairs(self._place(event), tuple(self._mapping(depth)))
+
+    def _whole(self, event: yaml.ScalarEvent) -> str:
+        """Its text; two escapes of a pair, as JSON writes them, are one character, and half a pair is none."""
+        text: str = event.value
+        if not any("\ud800" <= letter <= "\udfff" for letter in text):
+            return text
+        try:
+            return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+        except UnicodeDecodeError:
+            what = f"{quoted(text)} holds half of a surrogate pair, which is no character: write the character itself"
+            self._problems.add(self._place(event), what)
+            return ""
 
     def _list(self, depth: int) -> Iterator[Node]:
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):

@@ -21,19 +21,20 @@ PRESET = Field(
 )
 ADAPTIVE = Range(1, 40)
 ADAPTIVE_MIN_NS = 100_000_000
-"""`min time` by default where processes only vote."""
+"""`min time` by default where processes only vote: a range of them, which is the default."""
 MOST_PROCESSES = 1000
 """More are never started for one case."""
 PROCESSES = Field(
     "processes",
     WholeRange(Whole("a number of processes", 1, MOST_PROCESSES, 3), {"adaptive": ADAPTIVE}),
-    "Fresh processes to measure in; 3 by default. With a range, as many as it takes until the typical one is judged; "
-    f"`adaptive` is `{ADAPTIVE.low}..{ADAPTIVE.high}`",
+    "Fresh processes to measure in: with a range as many as it takes until the typical one is judged; `adaptive`, the"
+    f" default, is `{ADAPTIVE.low}..{ADAPTIVE.high}`, and decides after 8 that agree. A number alone is a quick look,"
+    " at no stated error rate",
 )
 ERROR_RATE = Field(
     "error rate",
     Quantity("ratio", 1e-6, 0.1, "1 %"),
-    "How often an answer of a range of processes may be wrong, each way; 1 % by default",
+    "How often an answer may be wrong, each way; 1 % by default. Not with a fixed number of processes",
 )
 INDIFFERENCE = Field(
     "indifference",
@@ -45,9 +46,9 @@ TYPICAL, POOL = "typical process", "pool of calls"
 PROMISE = Field(
     "promise",
     Choice("a promise", (TYPICAL, POOL), typical=TYPICAL, process=TYPICAL, pool=POOL, calls=POOL),
-    "What a range of processes promises of a percentile: that the typical fresh process keeps it (the default), or"
-    " that the pool of all calls does, which takes more processes (if no call is over the limit, 9 for a p50, 56 for a"
-    " p90, 587 for a p99)",
+    "What is promised of a percentile, unless `processes` is a number alone: that the typical fresh process keeps it"
+    " (the default), or that the pool of all calls does, which takes more processes (if no call is over the limit,"
+    " 9 for a p50, 56 for a p90, 587 for a p99)",
 )
 TIME = Field(
     "time", Quantity("ns", 1e6, DAY_NS, "2 s"), "Most time one process measures, without warm-up; 2 s by default"
@@ -55,7 +56,7 @@ TIME = Field(
 MIN_TIME = Field(
     "min time",
     Quantity("ns", 0, DAY_NS, "200 ms"),
-    "Least time, however early all is decided; 200 ms by default, 100 ms with a range of processes",
+    "Least time, however early all is decided; 100 ms by default, 200 ms with a fixed number of processes",
 )
 QUERIES = Field(
     "queries",
@@ -160,7 +161,8 @@ SEARCH_TIME = Field(
     "How long one process searches for the highest rates (`max rate under p99 10 ms: 500/s`); 15 s by default",
 )
 PROMISE_WITHOUT_RANGE = (
-    "`promise` is about processes that go on until it is decided: write `processes: adaptive` beside it"
+    "`promise` is about processes that go on until it is decided, and here their number is fixed:"
+    " write `processes: adaptive`"
 )
 SOAK_NS = 600_000_000_000
 WEEK_NS = 7 * DAY_NS
@@ -174,8 +176,13 @@ SOAKING = Field(
 SOAKED = Field(
     "processes", Whole("a number of processes", 1, 100, 1), "Fresh processes, one after the other; 1 by default"
 )
-WITHOUT_RANGE = "`error rate` is about processes that go on until they agree: write `processes: adaptive` beside it"
+WITHOUT_RANGE = (
+    "`error rate` is about processes that go on until they agree, and here their number is fixed:"
+    " write `processes: adaptive`"
+)
 DECIDED = (PROCESSES, ERROR_RATE, INDIFFERENCE, PROMISE)
+HOW_MANY = frozenset({PROCESSES.name, ERROR_RATE.name, PROMISE.name})
+"""Words that say how many processes there are, or how sure of the answer one must be."""
 SETTINGS: Mapping[str, tuple[Field[int] | Field[float] | Field[str] | Field[int | Range], ...]] = {
     "single-stream": (PRESET, BATCH, *DECIDED, TIME, MIN_TIME, QUERIES, CALLS, DISTURBED),
     "multi-stream": (PRESET, SAMPLES, *DECIDED, TIME, MIN_TIME, QUERIES, CALLS, DISTURBED),

@@ -127,6 +127,13 @@ class Session(Protocol):
     calls both outside the clock. A session that can overlap work may have
     ``run_all(staged: Sequence[Staged]) -> None``: it issues all queries and returns when every result
     is usable; the offline scenario times it as one.
+
+    A session on a device with a clock of its own may have ``device_times(staged: Staged) -> Mapping[str, int]``: it
+    runs one query, untimed, and gives ns by name: ``gpu compute`` from the device's first kernel to its last,
+    ``enqueue`` for which the host was busy handing it over, ``host to device`` and ``device to host`` for copies.
+
+    A session that ``Adapter.profiled`` opened has ``profile(staged: Sequence[Staged]) -> operators.Profiled``: it runs
+    each of the queries once and tells what its operators took.
     """
 
     def stage(self, query: Query) -> Staged:
@@ -170,6 +177,12 @@ class Adapter(Protocol):
     ``devices`` and ``precisions``, the words it takes on any machine, and ``conflict(model, settings)``,
     which gives the option or the setting that does not go with the others or with the model's files, and
     why (a pair), or None. It imports no framework; ``model`` has only such artifacts as are whole.
+
+    ``code_kinds``, which an adapter may leave out, are those of its kinds of artifact whose loading may run what is in
+    the file: they are taken only with a SHA-256 in the contract.
+
+    ``profiled(model, settings)``, which an adapter may leave out, opens the model as ``open`` does, but with the
+    framework's profiler on: for ``benchpact profile``, never for a measurement.
 
     Two more are for an adapter that runs programs of the user's own. ``code_options`` names the options that say
     which: they run only with --allow-code, from the contract's folder (``code_dir``). ``processes()`` gives the

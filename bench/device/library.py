@@ -14,7 +14,6 @@ import numpy as np
 
 from .adapter import AdapterError, Query
 from .records import TensorJob
-from .safe_arrays import read_npz
 
 MAX_SAMPLES_BYTES = 4 << 30
 GENERATED_BYTES = 64 << 20
@@ -71,6 +70,8 @@ def open_library(
     wanted = [tensor for tensor in inputs if tensor.name not in state]
     if samples is None:
         return _generate(wanted, dims, batch_dim, seed)
+    from .safe_arrays import read_npz  # only where there are samples: what reads archives takes a start 4 ms
+
     try:
         arrays = read_npz(Path(samples), MAX_SAMPLES_BYTES)
     except (OSError, ValueError) as error:

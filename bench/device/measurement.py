@@ -11,6 +11,7 @@ from . import memory, records
 from .channel import Channel, Host
 from .disturbance import Watch
 from .metering import Meter
+from .own_clock import OwnClock
 from .records import Job
 from .scenarios import BLOCK_NS, Block, Issuer
 
@@ -50,6 +51,7 @@ def timed_loop(measurement: Measurement) -> None:
 
 def _blocks(measurement: Measurement) -> None:
     job, issuer, watch = measurement.job, measurement.issuer, measurement.watch()
+    own_clock = OwnClock(issuer.session)
     queries, samples, size = 0, 0, 1
     start = perf_counter_ns()
     while True:
@@ -60,8 +62,11 @@ def _blocks(measurement: Measurement) -> None:
         samples += block.samples
         elapsed = perf_counter_ns() - start
         measurement.send(block, start, seen)
+        own_clock.look(issuer.pool)
         enough = elapsed >= job.min_ns and queries >= job.min_queries
         is_over = elapsed >= (job.max_ns if samples >= job.must_samples else 2 * job.max_ns)
         if is_over or job.max_queries - queries < issuer.calls or (enough and measurement.host.wants_stop()):
-            return
+            break
         size = max(1, int(BLOCK_NS * block.samples // issuer.batch // max(1, block.span.wall_ns)))
+    if times := own_clock.told():
+        measurement.channel.send(records.TIMES, times)

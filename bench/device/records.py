@@ -32,6 +32,8 @@ START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, SEARCH, ACCURACY, CLO
     "close",
 )
 PHASES = (START, IMPORT, LOAD, FIRST_QUERY, WARM_UP, AUDIT, MEASURE, SEARCH, ACCURACY, CLOSE)
+PROFILE = "profile"
+"""The phase of a process that profiles, between ``WARM_UP`` and its end: it measures nothing."""
 
 # Kinds of arrivals in the server scenario; beside them ``bursts of N``, which ``arrivals`` reads.
 ARRIVALS = ("poisson", "constant", "trace")
@@ -57,6 +59,8 @@ NOTES = "notes"
 """The fact whose sentences become notes of the process run, for every reader of the report."""
 CALLS_PER_TIMING = "calls_per_timing"
 """The fact that says how many queries one timing is the mean of."""
+ENQUEUE, ON_DEVICE = "enqueue", "gpu compute"
+"""Names of times that a device tells: how long the host takes to hand a query over, and the device to compute it."""
 NEVER_NS = (1 << 63) - 1
 """The latency of a query that was dropped: later than any answer."""
 
@@ -76,9 +80,11 @@ SERVED = "served"  # rate_per_s, arrivals, seed, unanswered, found_free, late_p5
 # … of a crew also: issues, batch_max, answered, dropped, timed_out
 SEARCHED = "searched"  # aims [[q, limit_ns] …], trials, curves, tried, late_p50_ns: see ``results.Searched``; also:
 # … workers, sessions, cores
+TIMES = "device-times"  # name -> {count, mean_ns, least_ns, most_ns, p50_ns, p90_ns, p99_ns}, by the device's clock
 OUTPUT = "output"  # name, dtype, shape, first: samples from `first` on; payload: C-order bytes
 MEMORY = "memory"  # import_bytes, load_bytes, peak_bytes, method
 METERS = "meters"  # window_ns, energy_uj, energy_by, gpu_bytes, gpu_by (metering.Metering), own_bytes
+PROFILED = "profiled"  # source, queries, batch, count, total_ns, operators [[name, kind, total_ns, calls] …]
 ERROR = "error"  # error (class name), message, trace
 END = "end"  # nothing more comes
 
@@ -106,7 +112,8 @@ class Job:
     ``.npz`` with one array an input; without it inputs are generated from the ranges with ``seed``.
     The measurement ends when ``max_ns`` or ``max_queries`` is reached, or at the host's ``stop`` once
     ``min_ns`` and ``min_queries`` are reached. ``batch`` is a size, or 0 to find the best one.
-    ``only_start`` ends the process run after the first query (the cold-start scenario). With a ``rate_per_s``
+    ``only_start`` ends the process run after the first query (the cold-start scenario). ``profile`` times nothing: it
+    asks the framework's profiler what each operator takes. With a ``rate_per_s``
     (the server scenario) queries arrive by a schedule of kind ``arrivals``, drawn with ``arrivals_seed``, or read
     from the file ``trace``, for ``max_ns``; what then waits is still answered, for at most as long again.
     One timing holds ``calls_per_timing`` queries (0: as many as it takes near the clock's own cost).
@@ -141,6 +148,7 @@ class Job:
     warm_up_max_ns: int = 3_000_000_000
     collect_outputs: bool = False
     only_start: bool = False
+    profile: bool = False
     rate_per_s: float = 0.0
     arrivals: str = "poisson"
     arrivals_seed: int = 0

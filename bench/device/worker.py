@@ -45,7 +45,12 @@ def main() -> int:
         channel.send(records.HELLO, dict(hello, machine=machine.facts()))
         channel.send(records.ENTER, {"phase": records.START})
         channel.phase_done(records.START, ready_ns - (job.spawned_ns or guard.told_ns() or STARTED_NS))
-        ProcessRunner(job, channel, host).measure()
+        if job.profile:
+            from .profiling import profile
+
+            profile(job, channel)
+        else:
+            ProcessRunner(job, channel, host).measure()
     except MemoryError as error:
         return _report_out_of_memory(channel, repr(error))
     except SystemExit as error:

@@ -33,7 +33,9 @@ class Steps(Quiet):
         """A step of the target ``name``."""
         print(clean(f"{name}: {line}"), file=self._stream, flush=True)
 
-    def case_started(self, case_id: str, index: int, count: int, processes: int, budget_ns: int) -> None:
+    def case_started(
+        self, case_id: str, index: int, count: int, processes: int, budget_ns: int, least: int | None = None
+    ) -> None:
         self._name = self._names.get(case_id, case_id)
         self.say(self._name, f"sending what it needs, for {case_id}")
 

@@ -118,6 +118,7 @@ def _by_vote(
     asked, found = held or _voted(case, process_runs, timings, cut), {}
     other = _voted(case, process_runs, timings, not cut) if counted(process_runs)[0] else asked
     whole, clean = (other, asked) if cut else (asked, other)
+    start_ns = median([one.cold_start_ns for one in process_runs if one.cold_start_ns is not None] or [0])
     for requirement, readings in whole.readings.items():
         key, rate = (requirement.block, requirement.metric), case.scenario.error_rate
         if key in figures and figures[key].value is not None:
@@ -125,12 +126,13 @@ def _by_vote(
             figure = typical_figure(figures[key], readings, rate)
             figures[key] = beside(figure, rest) if figures[key].undisturbed else figure
             judged = rest if cut else figures[key]
-            found[requirement] = typical_verdict(requirement, judged, asked.decision(requirement), case.scenario)
+            votes = asked.decision(requirement)
+            found[requirement] = typical_verdict(requirement, judged, votes, case.scenario, start_ns)
     for requirement in asked.shares:
         key = (requirement.block, requirement.metric)
         if key in figures and figures[key].value is not None:
             pool = left_of(figures[key]) if cut else figures[key]
-            found[requirement] = pool_verdict(requirement, pool, asked.bets(requirement), case.scenario)
+            found[requirement] = pool_verdict(requirement, pool, asked.bets(requirement), case.scenario, start_ns)
     return found
 
 

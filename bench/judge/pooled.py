@@ -66,15 +66,20 @@ def is_open(requirement: Requirement, found: Bets, left: int, scenario: Scenario
     return found.keeps is None and _more(requirement, found, scenario) <= left
 
 
-def pool_verdict(requirement: Requirement, figure: Figure, found: Bets, scenario: ScenarioSettings) -> Verdict:
-    """The verdict that the bets give: decided at the error rate, or undecided with what it would take."""
+def pool_verdict(
+    requirement: Requirement, figure: Figure, found: Bets, scenario: ScenarioSettings, start_ns: float = 0.0
+) -> Verdict:
+    """The verdict that the bets give: decided at the error rate, or undecided with what it would take.
+
+    ``start_ns`` is what a process takes to start.
+    """
     one = verdict(requirement, figure, scenario.indifference)
     if one.outcome is Outcome.NOT_MEASURED or found.share is None:
         return one
     name = requirement.metric.removeprefix("latency ") + within_zone(scenario.indifference)
     seen = _seen(requirement, figure, found, scenario)
     if found.keeps is None:
-        remedy = how_many(found.processes, _more(requirement, found, scenario), scenario)
+        remedy = how_many(found.processes, _more(requirement, found, scenario), scenario, start_ns)
         told = f"whether the pool of all calls keeps its {name} is open ({seen}; {interval_of(figure)}): {remedy}"
         return replace(one, outcome=Outcome.UNDECIDED, reason=told)
     verb = "keeps" if found.keeps else "misses"

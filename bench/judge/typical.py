@@ -15,7 +15,7 @@ from statistics import median
 from bench import units
 from bench.contract.model import Requirement, ScenarioSettings
 from bench.judge.readings import Reading
-from bench.judge.undecided import how_many, interval_of, unit_named
+from bench.judge.undecided import by_a_zone, how_many, interval_of, unit_named
 from bench.judge.verdict import edges, verdict, within_zone
 from bench.metrics import LATENCY_MEAN
 from bench.results import Figure, Outcome, Verdict
@@ -37,8 +37,13 @@ def typical_figure(figure: Figure, readings: Sequence[Reading], error_rate: floa
     return Figure(figure.metric, figure.unit, float(median(told)), low, high, own, figure.count)
 
 
-def typical_verdict(requirement: Requirement, figure: Figure, found: Decision, scenario: ScenarioSettings) -> Verdict:
-    """The verdict that the votes give: decided at the error rate, or undecided with how far they got."""
+def typical_verdict(
+    requirement: Requirement, figure: Figure, found: Decision, scenario: ScenarioSettings, start_ns: float = 0.0
+) -> Verdict:
+    """The verdict that the votes give: decided at the error rate, or undecided with how far they got.
+
+    ``start_ns`` is what a process takes to start.
+    """
     one = verdict(requirement, figure, scenario.indifference)
     if one.outcome is Outcome.NOT_MEASURED:
         return one
@@ -47,7 +52,8 @@ def typical_verdict(requirement: Requirement, figure: Figure, found: Decision, s
     if found.keeps is None:
         outcome, said = Outcome.UNDECIDED, f"whether the typical fresh process keeps its {name} is open"
         seen = f"{votes}, error rate {rate}; {worst}; {interval_of(figure)}"
-        told = f"{said} ({seen}): {_remedy(found, scenario)}"
+        remedy = _remedy(found, scenario, start_ns) + by_a_zone(figure, requirement, scenario)
+        told = f"{said} ({seen}): {remedy}"
     else:
         outcome = Outcome.MET if found.keeps else Outcome.MISSED
         verb = "keeps" if found.keeps else "misses"
@@ -95,9 +101,9 @@ def _worst(requirement: Requirement, figure: Figure) -> str:
     return f"the worst: {units.show(worst, requirement.unit)}"
 
 
-def _remedy(found: Decision, scenario: ScenarioSettings) -> str:
+def _remedy(found: Decision, scenario: ScenarioSettings, start_ns: float) -> str:
     """What it would take."""
     if 2 * found.unclear > found.votes:
         return "most processes were too short to tell: measure longer (`time`)"
     more = min(more_alike(found, keeps_it, scenario.error_rate) for keeps_it in (True, False))
-    return how_many(found.votes, more, scenario)
+    return how_many(found.votes, more, scenario, start_ns)

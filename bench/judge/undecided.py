@@ -7,6 +7,7 @@ value stayed where it is.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import get_args
 
 from bench import units
@@ -19,6 +20,12 @@ MOST_TIMES = 100
 """Measuring longer than so many times is no advice."""
 NEAR = 0.1
 """How far from its limit, as a share of it, a value may be and count as near it."""
+ZONES = (0.01, 0.02, 0.05, 0.1)
+"""Zones of indifference that may be advised."""
+ALIKE = 0.9
+"""Of the processes: where so many are on one side, half of all cases are decided after 13."""
+SLOW_START_NS = 1_000_000_000
+"""A start that takes so long is a part of what a further process costs."""
 GO_ON = "go on with --resume, or give a larger --time-budget"
 MENDED = "measure again once that is mended"
 NUMBERS = "give samples that it answers with numbers"
@@ -57,16 +64,42 @@ def why_open(figure: Figure, requirement: Requirement, looser: Requirement, stri
     return f"{what} ({by}{interval_of(figure)}{_behind(figure)}): {_remedy(figure, looser, stricter, divided)}"
 
 
-def how_many(so_far: int, more: int, scenario: ScenarioSettings) -> str:
-    """What an adaptive case would take: ``more`` processes that agree, and how to allow them."""
-    each = units.show(scenario.process_ns, "ns")
-    said = f"at least {more} more processes would have to agree (each measures for {each} at most)"
+def how_many(so_far: int, more: int, scenario: ScenarioSettings, start_ns: float = 0.0) -> str:
+    """What an adaptive case would take: ``more`` processes that agree, and how to allow them.
+
+    ``start_ns`` is what one takes to start; it is said where it is long.
+    """
+    each = f"each measures for {units.show(scenario.process_ns, 'ns')} at most"
+    each += f", and takes {units.show(start_ns, 'ns')} to start" if start_ns >= SLOW_START_NS else ""
+    said = f"at least {more} more processes would have to agree ({each})"
     if so_far + more <= scenario.processes:
         return f"{said}: {GO_ON}"
     if so_far + more > MOST_PROCESSES:
         return f"{said}: more than {MOST_PROCESSES} are never started; {_zone(scenario)}"
     most = min(MOST_PROCESSES, max(2 * scenario.processes, so_far + 2 * more))
     return f"{said}: allow more of them (`processes: {scenario.least_processes or 1}..{most}`)"
+
+
+def by_a_zone(figure: Figure, requirement: Requirement, scenario: ScenarioSettings) -> str:
+    """The zone of indifference that would soon decide what few more processes do not; "" where none would.
+
+    That is the narrowest of ``ZONES`` with ``ALIKE`` of the processes on one side of one of its edges, where there are
+    not so many on one side of the limit itself.
+    """
+    if scenario.indifference or max(_sides(figure, requirement, 0.0)) >= ALIKE:
+        return ""
+    zone = next((one for one in ZONES if max(_sides(figure, requirement, one)) >= ALIKE), None)
+    if zone is None:
+        return ""
+    return f", or say how near to it no answer is needed (`indifference: {units.show(zone, 'ratio')}`)"
+
+
+def _sides(figure: Figure, requirement: Requirement, zone: float) -> tuple[float, float]:
+    """The shares of the processes that keep the zone's looser edge, and that miss its stricter one."""
+    wider = zone if requirement.direction == "at most" else -zone
+    looser, stricter = (replace(requirement, limit=requirement.limit * (1 + one)) for one in (wider, -wider))
+    told, many = [one for one in figure.processes if one is not None], max(1, len(figure.processes))
+    return sum(_kept(looser, one) for one in told) / many, sum(not _kept(stricter, one) for one in told) / many
 
 
 def _zone(scenario: ScenarioSettings) -> str:

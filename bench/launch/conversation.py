@@ -18,11 +18,13 @@ from bench.launch.blocks import Blocks
 from bench.launch.fields import (
     MAX_LINE_CHARACTERS,
     crew,
+    device_times,
     facts,
     lines,
     maybe_whole,
     one_of,
     plain,
+    profile,
     rising,
     whole,
     wholes,
@@ -35,6 +37,7 @@ from bench.results import (
     Metered,
     Phase,
     ProcessRun,
+    Profile,
     RateTrial,
     Searched,
     Seen,
@@ -47,6 +50,7 @@ MAX_NOTES = 100
 MAX_NOTE_CHARACTERS = 2_000
 MAX_ERROR_CHARACTERS = 4_000
 TRACE_LINES = 8
+PHASES = (*records.PHASES, records.PROFILE)
 _PLAIN_NUMBERS = re.compile(r"[<>=|]?[biufc]\d{1,2}")
 
 
@@ -83,6 +87,7 @@ class Conversation:
         self.ended = False
         self.wants_stop = False
         self.current_phase: str | None = None
+        self.profile: Profile | None = None
         self._listener = listener
         self._batch = batch
         self._phases: list[Phase] = []
@@ -149,10 +154,10 @@ class Conversation:
         self._fields["machine"] = facts(fields["machine"])
 
     def _hear_enter(self, fields: dict[str, Any], _: bytes) -> None:
-        self.current_phase = one_of(fields["phase"], records.PHASES)
+        self.current_phase = one_of(fields["phase"], PHASES)
 
     def _hear_phase(self, fields: dict[str, Any], _: bytes) -> None:
-        name = one_of(fields["phase"], records.PHASES)
+        name = one_of(fields["phase"], PHASES)
         rss, peak = maybe_whole(fields["rss_bytes"]), maybe_whole(fields["peak_rss_bytes"])
         if name == records.ACCURACY:
             self._join_outputs()
@@ -217,6 +222,12 @@ class Conversation:
         self._fields["searched"] = Searched(
             aims, trials, curves, cast(Any, tried), crew(fields), maybe_whole(fields.get("late_p50_ns"))
         )
+
+    def _hear_device_times(self, fields: dict[str, Any], _: bytes) -> None:
+        self._fields["device_times"] = device_times(fields)
+
+    def _hear_profiled(self, fields: dict[str, Any], _: bytes) -> None:
+        self.profile = profile(fields)
 
     def _hear_memory(self, fields: dict[str, Any], _: bytes) -> None:
         imported, loaded, peak = (maybe_whole(fields[name]) for name in ("import_bytes", "load_bytes", "peak_bytes"))

@@ -10,9 +10,11 @@ from itertools import pairwise
 from typing import Any, cast
 
 from bench import typed_json
-from bench.results import Crew, Json
+from bench.device.operators import Operator
+from bench.results import Crew, DeviceTime, Json, Profile
 
 MAX_LINE_CHARACTERS = 500
+MAX_NAME_CHARACTERS, MOST_TIMES = 40, 20
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\S \t\n]|[^\s\x21-\U0010ffff]|[\x7f-\x9f\ud800-\udfff]")
 
 
@@ -23,6 +25,32 @@ def crew(fields: dict[str, Any]) -> Crew:
     cores = tuple(whole(core) for core in fields["cores"])
     counts = {name: whole(fields[name]) for name in names}
     return Crew(whole(fields["workers"]), whole(fields["sessions"]), cores, **counts)
+
+
+def device_times(fields: dict[str, Any]) -> tuple[DeviceTime, ...]:
+    names = ("count", "mean_ns", "least_ns", "most_ns", "p50_ns", "p90_ns", "p99_ns")
+    told = []
+    for name, values in fields.items():
+        one = DeviceTime(plain(name)[:MAX_NAME_CHARACTERS], *(whole(values[key]) for key in names))
+        if one.count < 1 or not one.least_ns <= one.p50_ns <= one.p90_ns <= one.p99_ns <= one.most_ns:
+            raise ValueError(f"times of {one.count} queries that are in no order")
+        told.append(one)
+    if len(told) > MOST_TIMES:
+        raise ValueError(f"{len(told)} kinds of times")
+    return tuple(told)
+
+
+def profile(fields: dict[str, Any]) -> Profile:
+    told = [
+        Operator(
+            plain(str(name))[:MAX_LINE_CHARACTERS], plain(str(kind))[:MAX_LINE_CHARACTERS], whole(ns), whole(calls)
+        )
+        for name, kind, ns, calls in fields["operators"]
+    ]
+    queries, batch, count, total_ns = (whole(fields[name]) for name in ("queries", "batch", "count", "total_ns"))
+    if not 1 <= len(told) <= count or queries < 1 or sum(one.total_ns for one in told) > total_ns:
+        raise ValueError(f"{len(told)} of {count} operators in {queries} queries, {total_ns} ns in all")
+    return Profile(plain(str(fields["source"]))[:MAX_LINE_CHARACTERS], queries, batch, count, total_ns, tuple(told))
 
 
 def one_of(value: object, names: tuple[str, ...]) -> str:

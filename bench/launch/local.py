@@ -76,7 +76,7 @@ def _end(process: subprocess.Popen[bytes], grace_s: float, token: str, before: s
     pause_s = 0.0005
     while not is_gone(process) and time.monotonic() < until:
         time.sleep(pause_s)
-        pause_s = min(0.02, pause_s * 2)
+        pause_s = min(0.002, pause_s * 2)
     lingered = not is_gone(process)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)

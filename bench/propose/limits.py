@@ -21,6 +21,8 @@ MEASURE_NS = 500_000_000
 OFFLINE_BATCH = 8
 LEAST_FOR_P99 = 400
 """Timings below which a 99th percentile says too little to propose a limit by."""
+SLOW_START_NS = 5_000_000_000
+"""A start from which on few processes are proposed: the default begins with 8 of them in every scenario."""
 _LADDER = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
@@ -40,6 +42,8 @@ class Proposal:
     blocks: dict[str, tuple[Line, ...]]
     note: str = ""
     cpu: str = ""
+    slow_start: str = ""
+    """What a process takes to start, where that is long: ``21 s``."""
 
 
 def measure(draft: Draft, backend: str) -> Proposal:
@@ -56,7 +60,8 @@ def measure(draft: Draft, backend: str) -> Proposal:
         if offline.failure is None:
             blocks["offline"] = (_throughput(offline),)
     told = next((str(one.run.machine.get("cpu_model") or "") for one in heard if one.run is not None), "")
-    return Proposal({name: lines for name, lines in blocks.items() if lines}, cpu=" ".join(told.split()))
+    kept = {name: lines for name, lines in blocks.items() if lines}
+    return Proposal(kept, cpu=" ".join(told.split()), slow_start=_slow_start(_starts(heard)))
 
 
 def _single_stream(heard: Sequence[Heard]) -> tuple[Line, ...]:
@@ -69,8 +74,17 @@ def _single_stream(heard: Sequence[Heard]) -> tuple[Line, ...]:
     return (*lines, *([_at_most("peak memory", max(known), "bytes", 1.25)] if known else ()))
 
 
+def _starts(heard: Sequence[Heard]) -> list[int]:
+    return [one.run.cold_start_ns for one in heard if one.run is not None and one.run.cold_start_ns is not None]
+
+
+def _slow_start(starts: Sequence[int]) -> str:
+    """The quickest start, where it is slow: the first one may have read the files from a cold disk."""
+    return units.show(min(starts), "ns") if starts and min(starts) >= SLOW_START_NS else ""
+
+
 def _cold_start(heard: Sequence[Heard]) -> tuple[Line, ...]:
-    starts = [one.run.cold_start_ns for one in heard if one.run is not None and one.run.cold_start_ns is not None]
+    starts = _starts(heard)
     loads = [
         phase.duration_ns
         for one in heard

@@ -13,17 +13,16 @@ from bench.artifacts.facts import sha256_of
 from bench.contract.check_artifacts import CONVERTERS, FRAMEWORKS
 from bench.device.adapter import STATES, TensorSpec
 from bench.propose.draft import Draft, InputDraft
-from bench.propose.limits import Proposal, size_line
+from bench.propose.limits import PROCESSES, Proposal, size_line
+from bench.stats.sequential import fewest
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./+-]*")
 _RESERVED = re.compile(r"true|false|yes|no|on|off|null|y|n|~", re.IGNORECASE)
 _MOST_NAME = 200
 _ORDER = ("single-stream", "offline", "cold-start")
-_SETTINGS = {
-    "single-stream": "processes: 3",
-    "offline": "batch: 8\n    processes: 3",
-    "cold-start": "processes: 5",
-}
+_SETTINGS = {"offline": "batch: 8"}
+FEW = 3
+"""Processes where a start takes so long that nobody should wait for many of them unasked."""
 _ABOUT = {
     "single-stream": "one query after the other: what a waiting caller feels",
     "offline": "batches: how much one machine can do; `batch: best` looks for the best size",
@@ -151,7 +150,12 @@ def _limits(page: Page) -> Iterator[str]:
     proposal = page.proposal
     if proposal.blocks:
         where = _comment(proposal.cpu) or "this machine"
-        yield f"# What it may cost. Proposed from a short measurement on {where}: TO DO: put what you need."
+        yield f"# What it may cost. Proposed from {PROCESSES} short processes on {where}: TO DO: put what you need."
+        if proposal.slow_start:
+            yield f"# TO DO: {FEW} processes promise no error rate. To gate on the answer take `processes: {FEW}` out:"
+            yield f"# as many are then started as decide at an error rate of 1 %, {fewest()} or more of them."
+        else:
+            yield f"# Each takes as many fresh processes as decide at an error rate of 1 %: {fewest()} or more."
     else:
         yield f"# What it may cost. TO DO: {_comment(proposal.note)}; write what you need, like"
         yield "#   single-stream: {latency p99: 5 ms, peak memory: 300 MiB}"
@@ -160,7 +164,10 @@ def _limits(page: Page) -> Iterator[str]:
         yield _said(f"  {block}:", _ABOUT[block])
         for line in proposal.blocks[block]:
             yield _said(f"    {line.metric}: {line.limit}", f"proposed: measured {line.measured}")
-        yield f"    {_SETTINGS[block]}"
+        if block in _SETTINGS:
+            yield f"    {_SETTINGS[block]}"
+        if proposal.slow_start:
+            yield _said(f"    processes: {FEW}", f"a quick look: a process takes {proposal.slow_start} to start")
     size = size_line(page.draft.facts.size_bytes)
     yield _said(f"  artifact size: {size.limit}", f"proposed: it has {size.measured}")
     yield _said("#  accuracy: {top-1: 97 %}", "with labels")

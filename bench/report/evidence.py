@@ -40,6 +40,12 @@ def ran_otherwise(case: CaseResult, cases: Sequence[CaseResult], *, everything: 
     return own if _tells(case) and own != ran(cases, everything=everything) else ""
 
 
+def ran_in(process: ProcessRun) -> str:
+    """What really ran in one process: versions, device, precision, threads, artifact; "" where it told nothing."""
+    words = [f"{name} {version}" for name, version in process.versions.items()] + _facts(process.facts, False)
+    return " · ".join(shortened(word, 160) for word in words)
+
+
 def _tells(case: CaseResult) -> bool:
     return any(one.facts for one in case.process_runs)
 
@@ -92,8 +98,7 @@ def how(case: CaseResult) -> str:
     if timings:
         calls = max(one.calls_per_timing for one in case.process_runs)
         words.append(plural(timings, "timing") + (f", each the mean of {calls} queries" if calls > 1 else ""))
-    words += [*_arrivals(done), *_search(done)]
-    words += metering.words(done)
+    words += [*_arrivals(done), *_search(done), *_device_times(done), *metering.words(done)]
     words += [*_warm_ups(done), *_audits(done), *_disturbed(done), *_samples(case.process_runs)]
     return " · ".join(words)
 
@@ -108,6 +113,15 @@ def batches_tried(case: CaseResult) -> str:
     """Each batch size that was tried to find the best, with its throughput; "" where none was."""
     tried = next((one.batches_tried for one in case.process_runs if one.batches_tried), ())
     return ", ".join(f"{size}: {units.show(rate, 'per_s')}" for size, rate in tried)
+
+
+def _device_times(processes: Sequence[ProcessRun]) -> list[str]:
+    """What the device says by its own clock: the median of each time, of the slowest process."""
+    slowest: dict[str, int] = {}
+    for one in (time for process in processes for time in process.device_times):
+        slowest[one.name] = max(one.p50_ns, slowest.get(one.name, 0))
+    told = [f"{clean(name)} {units.show(ns, 'ns')}" for name, ns in slowest.items()]
+    return [f"by the device's clock, in the median: {', '.join(told)}"] if told else []
 
 
 def _arrivals(processes: Iterable[ProcessRun]) -> list[str]:

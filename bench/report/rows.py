@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.metrics import ARTIFACT_SIZE, BLOCKS, find
 from bench.report.text import shortened
 from bench.report.values import block_order
-from bench.results import CaseResult, Figure, Outcome, StoredRun, Verdict
+from bench.results import CaseResult, Figure, Limit, Outcome, StoredRun, Verdict
 
 WORST_FIRST = (Outcome.MISSED, Outcome.UNDECIDED, Outcome.NOT_MEASURED, Outcome.MET)
 ANSWERS = {
@@ -63,9 +63,10 @@ def rows(run: StoredRun) -> tuple[Row, ...]:
     for target in targets(run):
         cases = [case for case in run.cases if case.target == target]
         answered = {verdict.requirement: Row(target, case, verdict) for case in cases for verdict in case.verdicts}
-        planned = run.info.requirements.get(target, ())
+        planned, limits = run.info.requirements.get(target, ()), run.info.limits.get(target, {})
         own = [
-            answered.pop(name) if name in answered else Row(target, None, _unanswered(name, cases)) for name in planned
+            answered.pop(name) if name in answered else Row(target, None, _unanswered(name, cases, limits))
+            for name in planned
         ]
         found += sorted([*own, *answered.values()], key=lambda row: block_order(row.verdict.block))
     return tuple(found)
@@ -101,8 +102,8 @@ def sentence(summaries: Sequence[TargetSummary]) -> str:
     return f"The contract is {'; '.join(parts)}" if parts else "Nothing was required, so nothing is shown"
 
 
-def _unanswered(name: str, cases: Sequence[CaseResult]) -> Verdict:
-    """The verdict of a requirement that no stored case answers; its limit is not known here (NaN)."""
+def _unanswered(name: str, cases: Sequence[CaseResult], limits: Mapping[str, Limit]) -> Verdict:
+    """The verdict of a requirement that no stored case answers; an older run does not tell its limit (NaN)."""
     block = next((one for one in BLOCKS if name.startswith(one + " ")), "")
     metric_name = name[len(block) :].strip()
     metric = find(block, metric_name) if block else ARTIFACT_SIZE
@@ -110,6 +111,7 @@ def _unanswered(name: str, cases: Sequence[CaseResult]) -> Verdict:
     reason = f"{failure.error}: {failure.message}" if failure else "the run ended before this was measured"
     unit, direction = (metric.unit, metric.direction) if metric else ("number", "at most")
     figure = Figure(metric_name, unit, None, why_not=reason)
+    owed = limits.get(name, Limit(math.nan, ""))
     return Verdict(
-        name, block, metric_name, unit, direction, math.nan, "", Outcome.NOT_MEASURED, figure, reason
+        name, block, metric_name, unit, direction, owed.value, owed.text, Outcome.NOT_MEASURED, figure, reason
     )  # fmt: skip

@@ -18,11 +18,17 @@ from bench.sweep.configurations import Configuration, named
 
 MOST = 500
 """Configurations of one sweep: more than anybody would wait for."""
+FEW = 3
+"""Processes of a case, where the contract does not say how many."""
+QUICK = (
+    f"each configuration is measured in {FEW} processes, because the contract does not say how many (`processes`):"
+    " a quick look, without a promised error rate; `benchpact run` decides"
+)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What a sweep measures. ``notices`` say where an axis could not be applied."""
+    """What a sweep measures. ``notices`` say where an axis could not be applied, and what is only a quick look."""
 
     axes: tuple[Axis, ...]
     configurations: tuple[Configuration, ...]
@@ -37,7 +43,7 @@ def grid(contract: Contract, axes: Sequence[Axis], on: Sequence[str] = (), only:
     """
     by_target: dict[str, list[Case]] = {}
     for case in plan(contract, on, only).cases:
-        by_target.setdefault(case.target.name, []).append(case)
+        by_target.setdefault(case.target.name, []).append(_quick(case))
     _check(contract, axes, len(by_target))
     without = [cases[0].target for cases in by_target.values() if not _has_streams(cases[0].target)]
     streams = next((axis for axis in axes if axis.name == "streams"), None)
@@ -53,7 +59,15 @@ def grid(contract: Contract, axes: Sequence[Axis], on: Sequence[str] = (), only:
             configurations += rows
     _refuse_shared_names(configurations)
     notices = [f"{one.name}: {one.backend} has no option `streams`, so it is not varied there" for one in without]
-    return Grid(tuple(axes), tuple(configurations), Plan(_with_ids(units)), tuple(notices if streams else ()))
+    notices = [*(notices if streams else ()), *([QUICK] if any(one.scenario.by_default for one in units) else ())]
+    return Grid(tuple(axes), tuple(configurations), Plan(_with_ids(units)), tuple(notices))
+
+
+def _quick(case: Case) -> Case:
+    """The case in a few processes, where the contract left it to us: to decide about each would take too long."""
+    if not case.scenario.by_default:
+        return case
+    return replace(case, scenario=replace(case.scenario, processes=FEW, least_processes=None))
 
 
 def _check(contract: Contract, axes: Sequence[Axis], targets: int) -> None:
@@ -105,7 +119,7 @@ def _unasked(target: Target, scenario: str) -> Case:
     others = {one.scenario: one for one in target.limits.scenarios}
     model = others.get(scenario) or next((others[name] for name in TIMED if name in others), ScenarioSettings(scenario))
     usual = ScenarioSettings(scenario)
-    processes = usual.processes if model.adaptive else model.processes
+    processes = FEW if model.adaptive else model.processes
     settings = replace(usual, processes=processes, min_ns=model.max_ns, max_ns=model.max_ns)
     if scenario == model.scenario:
         settings = replace(settings, arrivals=model.arrivals, trace=model.trace)

@@ -9,14 +9,19 @@ import numpy as np
 import pytest
 
 from bench.contract.model import ScenarioSettings
-from bench.contract.scenario_words import ADAPTIVE
+from bench.contract.scenario_words import ADAPTIVE, SEARCH_NS
 from bench.judge.ballot import MOST_FAILURES
 from bench.judge.stop import CLOSE, FOUNDED
+from bench.judge.undecided import ZONES
+from bench.progress import SILENT_NS
+from bench.propose.limits import PROCESSES, SLOW_START_NS
 from bench.stats import CONFIDENCE
 from bench.stats.distributions import binomial_ranks
 from bench.stats.early_stopping import fewest_single_stream, needed_within
 from bench.stats.sequential import ERROR_RATE, decide, evidence, fewest
+from bench.sweep.grid import FEW
 from tests.judge.counting import EFFECT, MOST, PHI, RUNS, counted, mlperf, voted
+from tests.judge.limits_of_votes import LINES, outcomes
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "how-it-decides.md").read_text(encoding="utf-8")
 PAGE = " ".join(TEXT.split())
@@ -31,7 +36,14 @@ def rows(head: str) -> list[list[str]]:
 @pytest.mark.parametrize(
     "sentence",
     [
-        f"`processes: {ScenarioSettings('single-stream').processes}` (the default)",
+        f"Each scenario of each target takes at least {fewest()} fresh processes",
+        "Where a zone of {:.0%}, {:.0%}, {:.0%} or {:.0%} would".format(*ZONES).replace("%", "", 3).replace("%", " %"),
+        f"`benchpact sweep` measures each configuration in {FEW} processes unless the contract says how many",
+        f"a log gets a line for the next process where it was told nothing for {SILENT_NS // 10**9} s",
+        f"where a process takes {SLOW_START_NS // 10**9} s or more to start",
+        f"**`error rate: 5 %`** is decided by {fewest(0.05)} processes that agree instead of {fewest()}",
+        f"searched for in each process, {SEARCH_NS // 10**9} s long by default",
+        f"the limits that `init` proposes come from {('no', 'one', 'two')[PROCESSES]} short ones",
         f"from {fewest()} on, until it is decided, {ADAPTIVE.high} at most",
         f"a {CONFIDENCE * 100:.0f} % interval: about {(1 - CONFIDENCE) * 50:.1f} % each way if processes are alike",
         f"{ERROR_RATE * 100:.0f} % each way, however often one looks",
@@ -120,6 +132,15 @@ def test_the_three_rules_were_wrong_as_often_as_the_page_says() -> None:
     assert counted(3) == calls
     assert mlperf(3) == queries
     assert sum(one.keeps is not None for one in voted(1.0)) == votes
+
+
+def test_what_votes_do_not_see_is_as_the_page_says() -> None:
+    found = rows("processes | limit")
+    assert [row[0] for row in found] == list(LINES)
+    for name, limit, mean, *counts in found:
+        assert limit == f"{LINES[name].limit_ms:g} ms"
+        assert mean == f"{LINES[name].mean_ms:.1f} ms"
+        assert tuple(map(int, counts)) == outcomes(name), name
 
 
 def test_a_limit_5_percent_off_is_decided_as_the_page_says() -> None:

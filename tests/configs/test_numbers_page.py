@@ -11,7 +11,7 @@ import pytest
 from bench.budget import GRACE_NS
 from bench.contract import presets
 from bench.contract.model import ScenarioSettings
-from bench.contract.scenario_words import ADAPTIVE_MIN_NS, SOAK_NS, STREAMS
+from bench.contract.scenario_words import ADAPTIVE, ADAPTIVE_MIN_NS, SOAK_NS, STREAMS
 from bench.device import audit, batches, gpu_account, gpu_meter, grouping, loop, rapl, scenarios, serving, warmup
 from bench.device.disturbance import SLOW_NS
 from bench.device.memory import EVERY_NS
@@ -27,6 +27,7 @@ from bench.stats import CONFIDENCE
 from bench.stats.dependence import COARSE, FINE
 from bench.stats.distributions import student_t
 from bench.stats.pool import factor, log_half_width, needed
+from bench.stats.sequential import fewest
 from bench.stats.trend import PIECES
 from tests.device.queues import wait_ns
 from tests.speed.under_load import arriving
@@ -60,9 +61,9 @@ def test_the_table_of_timings_needed_is_the_codes_own() -> None:
         f"more than {audit.READ_SLACK_NS // NS_PER_US} µs (or {audit.READ_SLACK_ITERATIONS} empty iterations",
         f"asked again for up to {audit.AUDIT_MOST_NS / NS_PER_S} s",
         f"`time` ({SCENARIO.max_ns // NS_PER_S} s unless the contract says otherwise)",
-        f"`min time` ({SCENARIO.min_ns // NS_PER_MS} ms; {ADAPTIVE_MIN_NS // NS_PER_MS} ms where processes only vote)"
-        f" and {LEAST_QUERIES} queries",
-        f"A case takes {SCENARIO.processes} processes unless the contract says otherwise",
+        f"`min time` ({ADAPTIVE_MIN_NS // NS_PER_MS} ms; {SCENARIO.min_ns // NS_PER_MS} ms with a fixed number"
+        f" of processes) and {LEAST_QUERIES} queries",
+        f"at a stated error rate, {fewest()} at least, {ADAPTIVE.high} at most, unless the contract says otherwise",
         f"clear of a {STOP_CONFIDENCE:.1%} interval".replace("%", " %"),
         f"with a margin of {MARGIN * 100:.0f} % of the value",
         f"comes with a {CONFIDENCE * 100:.0f} % interval",

@@ -47,7 +47,7 @@ def test_a_block_s_own_words_say_how_its_scenario_is_run(tmp_path: Path) -> None
     single, offline = scenario(target, "single-stream"), scenario(target, "offline")
     assert (single.max_ns, single.min_ns, single.processes) == (500_000_000, 100_000_000, 7)
     assert (single.max_queries, single.batch) == (1000, 2)
-    assert (offline.batch, offline.processes, offline.min_ns, offline.max_ns) == (64, 3, 200_000_000, 2_000_000_000)
+    assert (offline.batch, offline.processes, offline.min_ns, offline.max_ns) == (64, 40, 100_000_000, 2_000_000_000)
     assert scenario(target, "cold-start").processes == 5
     best = loaded(tmp_path, changed("batch: 64", "batch: best")).targets[1]
     assert scenario(best, "offline").batch == 0
@@ -251,11 +251,6 @@ def test_the_time_that_is_planned_for_is_that_of_processes_that_agree(tmp_path: 
 )
 def test_processes_that_could_not_be_decided_are_refused(tmp_path: Path, written: str, said: str) -> None:
     assert said in problem(tmp_path, changed("processes: 3", f"processes: {written}"))
-
-
-def test_an_error_rate_without_processes_is_about_nothing(tmp_path: Path) -> None:
-    said = problem(tmp_path, changed("time: 2 s, processes: 3", "time: 2 s, error rate: 1 %"))
-    assert "write `processes: adaptive` beside it" in said
 
 
 def test_a_target_may_take_a_fixed_number_where_the_others_go_on(tmp_path: Path) -> None:

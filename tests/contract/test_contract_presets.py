@@ -50,13 +50,8 @@ def test_it_sets_duration_processes_and_counts(tmp_path: Path, scenario: str, wo
 
 def test_without_it_the_short_defaults_stay(tmp_path: Path) -> None:
     found = settings(tmp_path, "single-stream: {latency p90: 1 ms}")
-    assert (found.min_ns, found.max_ns, found.processes, found.preset, found.must_samples) == (
-        S // 5,
-        2 * S,
-        3,
-        None,
-        0,
-    )
+    assert (found.min_ns, found.max_ns, found.preset, found.must_samples) == (S // 10, 2 * S, None, 0)
+    assert found.adaptive
 
 
 def test_words_beside_it_go_before_it_and_are_told(tmp_path: Path) -> None:

@@ -109,6 +109,13 @@ def test_a_file_that_is_not_utf_8_says_from_where_on(tmp_path: Path) -> None:
     assert "UTF-8" in problem(tmp_path, WHOLE.encode("utf-16"))
 
 
+def test_half_a_surrogate_pair_is_no_character_and_a_whole_one_is(tmp_path: Path) -> None:
+    assert "holds half of a surrogate pair" in problem(tmp_path, WHOLE.replace("digits-cnn", r'"a\ud800b"'))
+    assert (
+        load(write(tmp_path, WHOLE.replace("digits-cnn", r'"a\ud83d\ude00b"').encode())).name == "a\N{GRINNING FACE}b"
+    )
+
+
 def test_a_byte_order_mark_is_no_part_of_the_contract(tmp_path: Path) -> None:
     assert load(write(tmp_path, b"\xef\xbb\xbf" + WHOLE.encode())).name == "digits-cnn"
 

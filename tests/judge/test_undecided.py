@@ -7,12 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from bench.contract.model import Requirement, ScenarioSettings
 from bench.judge.case import judge_case
-from bench.judge.undecided import how_many, interval_of
+from bench.judge.undecided import by_a_zone, how_many, interval_of
 from bench.judge.verdict import verdict
 from bench.results import Failure, Figure, Memory, Outcome, ProcessRun
+from bench.stats.sequential import decide
 from tests.judge.cases import CRASH, SPENT, case, contract, latencies, process, requirement
 
 FAR, INTERVAL, REMEDY = (
@@ -111,6 +115,49 @@ def test_more_processes_are_asked_for_where_they_are_allowed_and_time_where_they
     never = how_many(900, 200, replace(settings, processes=900))
     assert "more than 1000 are never started" in never and "`indifference: 2 %`" in never
     assert "indifference" not in how_many(900, 200, replace(settings, processes=900, indifference=0.01))
+
+
+def test_a_start_that_takes_long_is_told_beside_what_further_processes_measure() -> None:
+    settings = ScenarioSettings("single-stream", processes=40, least_processes=1)
+    slow = how_many(20, 10, settings, 21e9)
+    assert "(each measures for 2 s at most, and takes 21 s to start)" in slow
+    assert "to start" not in how_many(20, 10, settings, 0.2e9)
+
+
+@pytest.mark.parametrize(
+    ("own", "limit", "zone"),
+    [
+        ((0.99, 1.005) * 5, 1.0, "`indifference: 1 %`"),
+        ((0.96, 1.06) * 5, 1.0, "`indifference: 5 %`"),
+        ((0.92, 1.2) * 5, 1.0, "`indifference: 10 %`"),
+        ((0.5, 2.0) * 5, 1.0, ""),
+        ((0.99,) * 5, 1.0, ""),
+        ((0.99,) * 9 + (1.2,), 1.0, ""),
+        ((0.0, 0.1) * 5, 0.0, ""),
+    ],
+)
+def test_a_zone_is_advised_where_one_would_soon_decide_what_few_more_processes_do_not(
+    own: tuple[float, ...], limit: float, zone: str
+) -> None:
+    figure, settings = Figure("latency p50", "ns", 1.0, processes=own), SETTLED["adaptive"]
+    said = by_a_zone(figure, requirement("single-stream", "latency p50", limit), settings)
+    assert (zone in said) if zone else not said
+    at_least = requirement("single-stream", "throughput", limit)
+    mirrored = replace(figure, processes=tuple(2 * limit - one for one in own))
+    assert by_a_zone(mirrored, at_least, settings) == said
+    assert not by_a_zone(figure, requirement("single-stream", "latency p50", limit), SETTLED["with a zone"])
+
+
+@given(st.lists(st.floats(0.8, 1.25), min_size=8, max_size=20))
+@hypothesis_settings(deadline=None, max_examples=60)
+def test_the_zone_that_is_advised_would_decide_these_very_processes_within_twice_as_many(own: list[float]) -> None:
+    limit, scenario = requirement("single-stream", "latency p50", 1.0), SETTLED["adaptive"]
+    said = by_a_zone(Figure("latency p50", "ns", 1.0, processes=tuple(own)), limit, scenario)
+    if not said:
+        return
+    zone = float(said.partition("indifference: ")[2].partition(" %")[0]) / 100
+    votes = [[one <= edge for one in own * 2] for edge in (1.0, 1 + zone, 1 - zone)]
+    assert decide(votes[0], looser=votes[1], stricter=votes[2]).keeps is not None
 
 
 def test_what_is_exact_has_no_interval_and_what_has_none_yet_says_how_far_the_processes_reach() -> None:

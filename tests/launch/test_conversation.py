@@ -12,16 +12,22 @@ from hypothesis import strategies as st
 
 from bench import typed_json
 from bench.device import records
+from bench.device.operators import Operator
 from bench.errors import ProtocolError
 from bench.launch import conversation as talking
 from bench.launch.conversation import Conversation
 from bench.launch.fields import lines, plain
-from bench.results import Failure, Metered, ProcessRun, RateTrial, Searched, Serving
+from bench.results import DeviceTime, Failure, Metered, ProcessRun, Profile, RateTrial, Searched, Serving
 from tests.launch.talk import Ear
 
 HELLO = {"protocol": 1, "pid": 1, "python": "3.8", "machine": {"cores": 2, "load_1m": 0.5}}
 BLOCK = {"count": 2, "samples": 2, "start_ns": 0, "wall_ns": 30, "seen": {"switches": 0}}
 TWO = np.array([10, 20], "<u8").tobytes()
+TIMES = {"count": 9, "mean_ns": 6, "least_ns": 1, "most_ns": 20, "p50_ns": 5, "p90_ns": 9, "p99_ns": 10}
+PROFILED = {
+    "source": "a profiler", "queries": 5, "batch": 1, "count": 3, "total_ns": 20,
+    "operators": [["first", "Conv", 12, 5], ["second", "Gemm", 7, 5]],
+}  # fmt: skip
 GOOD: list[tuple[str, dict[str, Any], bytes]] = [
     ("hello", HELLO, b""),
     ("enter", {"phase": "load"}, b""),
@@ -69,6 +75,8 @@ GOOD: list[tuple[str, dict[str, Any], bytes]] = [
         b"",
     ),
     ("output", {"name": "y", "dtype": "<f4", "shape": [1, 2], "first": 0, "at": 0}, bytes(8)),
+    ("device-times", {"gpu compute": TIMES}, b""),
+    ("profiled", PROFILED, b""),
     ("end", {}, b""),
 ]
 
@@ -92,6 +100,9 @@ def test_a_whole_conversation_is_a_process_run() -> None:
     trials, curves = (RateTrial(100.0, 50, (1,), (2,)),), (((90.0, 0.001), (110.0, 0.1)),)
     assert run.searched == Searched(((0.99, 5000),), trials, curves, ((100.0, 60, 10, 20, 30),))
     assert run.metered == Metered(9, 5, "a counter", None, "no GPU", 3)
+    assert run.device_times == (DeviceTime("gpu compute", 9, 6, 1, 20, 5, 9, 10),)
+    operators = (Operator("first", "Conv", 12, 5), Operator("second", "Gemm", 7, 5))
+    assert conversation.profile == Profile("a profiler", 5, 1, 3, 20, operators)
     assert (run.blocks[0].busy_ns, run.blocks[0].queue_max) == (None, None)
     assert ear.phases == ["load"]
     assert list(ear.timings) == [10, 20]
@@ -136,6 +147,15 @@ def test_cold_start_is_the_sum_of_its_four_phases() -> None:
         ("served", {"arrivals": "sometimes"}, b""),
         ("served", {"rate_per_s": "often"}, b""),
         ("served", {"unanswered": None}, b""),
+        ("device-times", {"gpu compute": {**TIMES, "count": 0}}, b""),
+        ("device-times", {"gpu compute": {**TIMES, "p50_ns": 10}}, b""),
+        ("device-times", {"gpu compute": {}}, b""),
+        ("profiled", {"queries": 0}, b""),
+        ("profiled", {"count": 1}, b""),
+        ("profiled", {"total_ns": 18}, b""),
+        ("profiled", {"operators": []}, b""),
+        ("profiled", {"operators": [["first", "Conv", -1, 5]]}, b""),
+        ("profiled", {"operators": [["first", "Conv", 1]]}, b""),
         ("searched", {"aims": [[0.99]]}, b""),
         ("searched", {"aims": [[0.99, 1], [0.9, 1]]}, b""),
         ("searched", {"trials": [[100.0, 50, [1, 1], [2]]]}, b""),
@@ -292,6 +312,7 @@ def test_every_kind_of_the_protocol_is_understood() -> None:
     kinds = {value for name, value in vars(records).items() if name.isupper() and isinstance(value, str)}
     facts = {records.NAN_OUTPUTS, records.NAN_MEASURED, records.NOTES, records.CALLS_PER_TIMING, records.THROTTLED}
     facts |= {records.GPU, records.GPU_THROTTLED, records.GPU_OWN}
+    facts |= {records.ENQUEUE, records.ON_DEVICE, records.PROFILE}
     kinds -= {*records.PHASES, *facts} - {records.WARM, records.AUDITED}
     assert kinds == {kind for kind, _, _ in GOOD} | {records.ERROR}
 

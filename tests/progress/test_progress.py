@@ -235,6 +235,40 @@ def test_a_log_is_told_of_each_tenth_of_what_takes_long_and_of_the_time_left() -
     assert lines[-1] == "[1/1] a.soak: 90 % measured · 12 min left"
 
 
+def test_a_log_is_told_which_process_a_case_has_come_to_where_it_was_told_nothing_for_long() -> None:
+    stream, now = io.StringIO(), [0]
+    display = Lines(stream, clock=lambda: now[0])
+    display.case_started("a.cold-start", 0, 2, 40, 10**9, 8)
+    for index in (0, 1, 2, 7, 8):
+        for phase in ("start", "load", "measure"):
+            display.phase(index, phase)
+            now[0] += 2 * progress.NS_PER_S
+    display.case_started("a.offline", 1, 2, 3, 10**9)
+    for index in range(3):
+        display.phase(index, "start")
+        now[0] += 5 * progress.NS_PER_S
+    assert stream.getvalue().splitlines() == [
+        "[1/2] a.cold-start: process 3, at least 8",
+        "[1/2] a.cold-start: process 9, at most 40",
+        "[2/2] a.offline: process 3/3",
+    ]
+
+
+def test_a_terminal_shows_how_many_processes_are_sure_to_come_and_then_how_many_at_most() -> None:
+    end = """
+        display.case_started("a.single-stream", 0, 1, 40, 10**9, 8)
+        for process in (2, 8):
+            display.phase(process, "measure")
+            display.measured(10, 10**8)
+            time.sleep(0.6)
+        display.run_done()
+    """
+    code, written = run_in_terminal(script(end), width=120)
+    assert code == 0
+    assert "process 3, at least 8 · measure" in written
+    assert "process 9, at most 40 · measure" in written
+
+
 def test_a_terminal_shows_the_time_left_of_what_takes_long() -> None:
     end = """
         display.case_started("a.soak", 0, 1, 1, 7200 * 10**9)

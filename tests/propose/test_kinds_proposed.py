@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import warnings
 from pathlib import Path
@@ -17,7 +18,9 @@ from bench.artifacts import kind_of
 from bench.contract.check import check
 from bench.contract.load import load
 from bench.contract.model import Contract
-from bench.propose import propose
+from bench.propose import limits, propose
+from bench.propose.text import FEW
+from bench.stats.sequential import fewest
 from tests.propose import onnx_models as models
 
 DIGITS = Path(__file__).parents[2] / "configs" / "digits"
@@ -143,6 +146,21 @@ def test_limits_are_proposed_from_a_measurement_with_headroom(tmp_path: Path) ->
         "artifact size",
     }
     assert text.count("proposed: measured") == 6
+    assert "\n    processes:" not in text
+    assert f"as decide at an error rate of 1 %: {fewest()} or more" in text
+    assert all(one.adaptive for one in contract.targets[0].limits.scenarios)
+
+
+def test_few_processes_are_proposed_with_a_comment_where_a_start_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SLOW_START_NS", 1)
+    model = models.average(tmp_path / "m.onnx", {"x": ["batch", 8]}, ["batch"])
+    contract, text = written(tmp_path, model.name, measure=True)
+    found = [(one.adaptive, one.processes) for one in contract.targets[0].limits.scenarios]
+    assert found == [(False, FEW)] * 3
+    assert len(re.findall(r"processes: 3 +# a quick look: a process takes [\d.]+ m?s to start\n", text)) == 3
+    assert "# TO DO: 3 processes promise no error rate. To gate on the answer take `processes: 3` out:\n" in text
 
 
 def test_a_dtype_that_no_contract_can_hold_is_named(tmp_path: Path) -> None:

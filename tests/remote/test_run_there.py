@@ -50,6 +50,18 @@ def test_one_contract_is_measured_here_and_there_with_the_same_figures(place: Pl
     assert within_two_minutes(lambda: processes_of(sshd) == [])
 
 
+def test_a_model_is_profiled_where_its_target_is(place: Place, sshd: Sshd) -> None:
+    place.write({"there": there("onnxruntime", more=f", cores: {CORE}")})
+    command = place.command("profile", str(place.contract), "--json", "-")
+    done = subprocess.run(
+        command, cwd=place.folder, env=place.environment, capture_output=True, text=True, timeout=250, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (target,) = json.loads(done.stdout)["targets"]
+    assert [one["kind"] for one in target["profile"]["operators"]] == ["Abs"]
+    assert within_two_minutes(lambda: processes_of(sshd) == [])
+
+
 def test_a_host_out_of_reach_is_a_failure_of_its_case_and_the_others_go_on(place: Place) -> None:
     place.write({"gone": there("onnxruntime", "no-such-host.invalid"), "here": "onnxruntime"})
     done = place.run()

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 
 from bench.report import console, values
 from bench.report.text import clean
-from bench.results import Figure, Outcome, StoredRun, Verdict
+from bench.results import Figure, Limit, Outcome, StoredRun, Verdict
 from tests.report.example import MET, MISSED, case, every_outcome, kept, latency, run, verdict
 from tests.report.hostile import hostile_text, poisoned
 
@@ -98,6 +98,15 @@ def test_an_interrupted_run_says_what_is_missing_and_how_to_go_on() -> None:
     assert "! 1 case not measured: torch-ts.cold-start\n" in text
     assert "cold start: the run ended before this was measured\n" in text
     assert text.endswith("measure the rest: benchpact run contract.yaml --resume 20251124-060000-a1b2c3\n")
+
+
+def test_what_was_never_measured_is_shown_with_its_limit() -> None:
+    whole = every_outcome()
+    limits = {"torch-ts": {"cold-start cold start": Limit(2e9, "2 s")}}
+    text = console.render(replace(whole, info=replace(whole.info, limits=limits)), width=100)
+    line = next(one for one in text.splitlines() if "cold start" in one and "not measured" in one)
+    assert "≤ 2 s" in line
+    assert "≤ 2 s" not in console.render(whole, width=100)  # an older run does not tell it
 
 
 def test_a_run_with_no_case_at_all_is_shown() -> None:

@@ -49,6 +49,7 @@ def test_commands_and_options_are_completed() -> None:
 
 def test_targets_are_completed_from_the_contract_on_the_line() -> None:
     assert complete("benchpact run configs/demo.yaml --on o") == ["ort-1", "ort-2", "openvino-1"]
+    assert complete("benchpact profile configs/demo.yaml --on o") == ["ort-1", "ort-2", "openvino-1"]
 
 
 CONTRACT = """\

@@ -17,7 +17,10 @@ TARGETS = """\
   cpu: {backend: onnxruntime}
   gpu: {backend: onnxruntime, device: "cuda:0"}
   trt: {backend: onnxruntime, device: "cuda:0", residency: device, options: {provider: tensorrt}}
+  native: {backend: tensorrt, device: "cuda:0"}
 """
+SAYS = {"gpu": ("cuda:0 cannot be used: ", "onnxruntime-gpu[cuda,cudnn]"), "native": ("", "pip install tensorrt-cu13")}
+"""Why, and what to install."""
 
 
 @pytest.fixture
@@ -40,11 +43,16 @@ def run(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_only_on_a_gpu_that_is_not_there_nothing_is_measured_and_it_says_what_to_install(place: Path) -> None:
-    done = run(place, "--on", "gpu")
+@pytest.mark.parametrize("target", ["gpu", "native"])
+def test_only_on_a_gpu_that_is_not_there_nothing_is_measured_and_it_says_what_to_install(
+    target: str, place: Path
+) -> None:
+    done = run(place, "--on", target)
     assert done.returncode == 3, done.stdout + done.stderr
     assert "not measured" in done.stdout
-    assert "cuda:0 cannot be used: the driver finds no GPU (CUDA error 100)" in " ".join(done.stdout.split())
+    why, install = SAYS[target]
+    assert f"{why}the driver finds no GPU (CUDA error 100)" in " ".join(done.stdout.split())
+    assert install in done.stdout
     assert "nvidia-smi" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
@@ -55,7 +63,7 @@ def test_other_targets_of_the_same_run_are_measured_and_judged_as_ever(place: Pa
     (folder,) = (place / "results").glob("*/cases")
     cases = {case["target"]: case for case in map(json.loads, (one.read_text() for one in folder.glob("*.json")))}
     assert [one["outcome"] for one in cases["cpu"]["verdicts"]] == ["met"]
-    for name in ("gpu", "trt"):
+    for name in ("gpu", "trt", "native"):
         assert {one["outcome"] for one in cases[name]["verdicts"]} == {"not measured"}
         assert all(one["value"] is None for one in cases[name]["figures"])
         assert all(one["timings"] is None for one in cases[name]["process_runs"])

@@ -13,7 +13,7 @@ from bench.contract.model import Contract, Limits, Requirement, ScenarioSettings
 from bench.errors import ContractError
 from bench.sweep.axes import parse
 from bench.sweep.configurations import read, written
-from bench.sweep.grid import MOST, Grid, grid
+from bench.sweep.grid import FEW, MOST, QUICK, Grid, grid
 from tests.run.test_plan import HERE, P99, RATE, SIZE, TOP, requirement
 from tests.run.test_plan import contract as plain
 from tests.store.runs import info
@@ -72,6 +72,30 @@ def test_a_scenario_that_the_contract_does_not_ask_for_is_measured_all_of_its_ti
         assert case.requirements == ()
         assert case.scenario.min_ns == case.scenario.max_ns == 900_000_000 and case.scenario.processes == 4
     assert found.plan.cases[0].requirements == (P99,)
+
+
+def by_default(name: str, *requirements: Requirement) -> Target:
+    """A target whose contract does not say how many processes there are."""
+    one = target(name, *requirements)
+    scenarios = [replace(one, processes=40, least_processes=1, by_default=True) for one in one.limits.scenarios]
+    return replace(one, limits=replace(one.limits, scenarios=tuple(scenarios)))
+
+
+def test_few_processes_are_taken_and_that_is_said_where_the_contract_does_not_say_how_many() -> None:
+    found = over(contract(by_default("a", P99), target("b", P99)), "threads=1,2", "batch=2")
+    assert {(one.target.name[0], one.scenario.processes, one.scenario.adaptive) for one in found.plan.cases} == {
+        ("a", FEW, False),
+        ("b", 4, False),
+    }
+    assert found.notices == (QUICK,)
+
+
+def test_a_contract_that_asks_for_a_decision_gets_it_for_each_configuration() -> None:
+    decided = by_default("a", P99)
+    scenarios = tuple(replace(one, by_default=False) for one in decided.limits.scenarios)
+    found = over(contract(replace(decided, limits=replace(decided.limits, scenarios=scenarios))), "threads=1,2")
+    assert all(one.scenario.adaptive for one in found.plan.cases)
+    assert found.notices == ()
 
 
 def test_accuracy_is_measured_once_a_setup_not_once_a_batch_size() -> None:

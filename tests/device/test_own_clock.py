@@ -1,0 +1,84 @@
+"""What a device says by its own clock: asked between blocks, told beside the latencies, of no session without one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from backends.null import NullSession
+from bench.device.adapter import ModelFiles
+from bench.device.own_clock import A_LOOK, OwnClock
+from bench.judge import enqueued
+from bench.results import DeviceTime, ProcessRun
+from tests.device.telling import TellingSession
+from tests.launch.talk import job, measure
+from tests.run.backends_on_path import offer
+from tests.run.test_run_command import Place
+
+NOTHING = ModelFiles({}, (), ())
+TELLING = "tests.device.telling:Telling"
+
+
+def test_the_summary_is_of_all_that_was_told() -> None:
+    clock = OwnClock(TellingSession(NOTHING))
+    while clock._next < 100:
+        clock.look([()])
+    asked = clock._next
+    told = clock.told()["gpu compute"]
+    assert told["count"] == asked
+    assert (told["least_ns"], told["most_ns"]) == (1000, asked * 1000)
+    assert told["mean_ns"] == (asked + 1) * 500
+    assert told["p50_ns"] == -(-asked // 2) * 1000
+    assert told["p90_ns"] == -(-asked * 9 // 10) * 1000
+
+
+def test_queries_of_the_pool_are_asked_for_in_turn_and_few_at_a_time() -> None:
+    seen = []
+    session = TellingSession(NOTHING)
+    session.device_times = lambda staged: seen.append(staged) or {"gpu compute": 1}  # type: ignore[method-assign,func-returns-value]
+    OwnClock(session).look(["a", "b", "c"])
+    assert 1 <= len(seen) <= A_LOOK
+    assert seen == ["a", "b", "c", "a", "b", "c", "a", "b"][: len(seen)]
+
+
+def test_a_session_without_a_clock_is_asked_nothing_and_tells_nothing() -> None:
+    clock = OwnClock(NullSession(NOTHING))
+    clock.look([()])
+    assert clock.told() == {}
+
+
+def test_a_measurement_tells_them_beside_its_latencies() -> None:
+    told = measure(job(TELLING, calls_per_timing=1))
+    assert told.run.failure is None, told.run.failure
+    names = {one.name: one for one in told.run.device_times}
+    assert set(names) == {"gpu compute", "enqueue", "host to device"}
+    blocks = len(told.run.blocks)
+    assert blocks <= names["gpu compute"].count <= A_LOOK * blocks
+    assert sum(block.count for block in told.run.blocks) == told.run.timings_count == len(told.ear.timings)
+    assert measure(job()).run.device_times == ()
+
+
+def test_a_report_names_the_times_and_warns_where_the_host_bounds_the_rate(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.environment = {**offer(tmp_path / "telling", {"telling": TELLING}), "COLUMNS": "300"}
+    place.write({"a": "telling"})
+    done = place.run()
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = " ".join(done.stdout.split())
+    assert "by the device's clock, in the median: gpu compute " in said
+    assert ", enqueue " in said and ", host to device 7 ns" in said
+    assert "the host bounds the rate" in said
+
+
+def test_where_handing_over_takes_as_long_as_computing_a_note_says_that_the_host_bounds_the_rate() -> None:
+    def run(enqueue_ns: int) -> ProcessRun:
+        times = (time("gpu compute", 100_000), time("enqueue", enqueue_ns))
+        return replace(ProcessRun(0), device_times=times)
+
+    assert enqueued.note([run(80_000)]) == enqueued.note([ProcessRun(0)]) == ""
+    said = enqueued.note([run(10_000), run(81_000)])
+    assert said.startswith("the host takes 81 µs to hand over a query that the device computes in 100 µs")
+
+
+def time(name: str, p50_ns: int) -> DeviceTime:
+    return DeviceTime(name, 9, p50_ns, p50_ns, p50_ns, p50_ns, p50_ns, p50_ns)
