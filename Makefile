@@ -9,6 +9,8 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 CONTRACT ?= configs/demo.yaml
+# TensorRT for the GPU suite, from NVIDIA's own index. ONNX Runtime's provider wants version 10; the native one takes 11, too.
+TENSORRT ?= tensorrt-cu13<11
 # Two test files at a time: more would only disturb each other's timings.
 JOBS ?= 2
 GPU_TOOLS = $(or $(BENCHPACT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/benchpact-tests)/gpu-tools
@@ -40,7 +42,7 @@ test: lint  ## every test, after the linters
 	$(BIN)/python -m tests.packaged_models
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-test-gpu-tools: $(VENV)/.installed-test  ## fallback and synchronisation on providers that stand in for a GPU; 3 GB of environments, kept
+test-gpu-tools: $(VENV)/.installed-test  ## fallback and synchronisation on providers that stand in for a GPU; 4 GB of environments, kept
 	@command -v cc >/dev/null || { echo "make test-gpu-tools: no C compiler: sudo apt install gcc"; exit 1; }
 	@tests/gpu_tools/install.sh "$(GPU_TOOLS)" $(PYTHON) $(FROM_INDEX)
 	$(BIN)/python -m pytest -m gpu_tools tests/gpu_tools
@@ -98,7 +100,7 @@ $(VENV)/bin/python:
 	@touch $@
 
 .venv-gpu/.installed-test: .venv-gpu/.installed
-	@.venv-gpu/bin/python -m pip install $(QUIETLY) -e '.[gpu,test]' $(FROM_INDEX)
+	@.venv-gpu/bin/python -m pip install $(QUIETLY) -e '.[gpu,tensorrt,torch,test]' '$(TENSORRT)' $(FROM_INDEX)
 	@touch $@
 
 .venv-bench/.installed: pyproject.toml tests/speed/requirements.txt | $(VENV)/bin/python

@@ -172,6 +172,9 @@ class Graph:
         self._handle: Optional[Any] = handle
         self.runnable: Any = check("making a CUDA graph", driver.cuGraphInstantiate(handle, 0))
 
+    def launch(self, stream: Stream) -> None:
+        check("launching a CUDA graph", driver.cuGraphLaunch(self.runnable, stream.handle))
+
     def close(self) -> None:
         if self._handle is not None:
             handle, self._handle = self._handle, None

@@ -92,6 +92,10 @@ class TensorRtAdapter:
             cuda.close()
             raise
 
+    def profiled(self, model: ModelFiles, settings: Settings) -> TrtSession:
+        """As ``open``: the profiler is attached for the queries that are profiled."""
+        return self.open(model, settings)
+
     def _versions(self) -> Dict[str, str]:
         """Import the packages; DeviceUnavailable where TensorRT is too old."""
         native = importlib.import_module(self.module)

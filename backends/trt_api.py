@@ -68,8 +68,12 @@ class Log:
     def keep(self, line: str) -> None:
         self._said = [*self._said[1 - KEPT_LINES :], line]
 
+    def forget(self) -> None:
+        """What was said until now has nothing to do with the call that follows."""
+        self._said = []
+
     def since(self, default: str) -> str:
-        """The errors since it was last asked, the first ones first, in one line; ``default`` where there is none."""
+        """The errors since ``forget``, the first ones first, in one line; ``default`` where there is none."""
         said, self._said = self._said, []
         return staging.one_line(Exception("; ".join(dict.fromkeys(said)))) if said else default
 

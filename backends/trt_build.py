@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from time import perf_counter_ns
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple
 
 from backends import trt_api
 from backends.matching import Found, match_inputs, match_outputs
@@ -54,13 +54,15 @@ def build(path: Path, model: ModelFiles, shapes: Mapping[str, Shapes], asked: As
     parse(path, network, log)
     check_tensors(model, network)
     config = configured(builder, asked, strongly)
+    log.forget()
     _add_profile(builder, network, config, shapes, log)
-    kept = _use_timings(config, timings)
+    _use_timings(config, timings)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise ModelRejected("%s builds no engine of %s: %s" % (trt_api.name_of(), path.name, log.since(SILENT)))
-    learned = bytes(memoryview(kept.serialize())) if kept is not None else b""
-    return Built(bytes(memoryview(plan)), learned, perf_counter_ns() - begun)
+    learned = config.get_timing_cache()
+    timings = b"" if learned is None else _bytes(learned.serialize())
+    return Built(_bytes(plan), timings, perf_counter_ns() - begun)
 
 
 def parse(path: Path, network: "trt.INetworkDefinition", log: Log) -> None:
@@ -69,6 +71,7 @@ def parse(path: Path, network: "trt.INetworkDefinition", log: Log) -> None:
     if not path.is_file():
         raise ModelRejected(head + "there is no such file")
     parser = trt.OnnxParser(network, log.native)
+    log.forget()
     taken = parser.parse_from_file(str(path))
     if not taken:
         told = [_told(parser.get_error(at)) for at in range(parser.num_errors)]
@@ -159,15 +162,20 @@ def _add_profile(
         return
     profile = builder.create_optimization_profile()
     for name in loose:
-        profile.set_shape(name, *shapes[name])
+        three: Any = shapes[name]  # tuples are taken for the library's own kind of shape
+        profile.set_shape(name, *three)
     if config.add_optimization_profile(profile) < 0:
         raise ModelRejected("%s does not take these shapes: %s" % (trt_api.name_of(), log.since(SILENT)))
 
 
-def _use_timings(config: "trt.IBuilderConfig", timings: bytes) -> Optional["trt.ITimingCache"]:
-    """The cache of kernels' timings in use: an earlier build's where the library still takes it, else a new one."""
+def _bytes(native: Any) -> bytes:
+    """A copy of memory that the library holds."""
+    return bytes(memoryview(native))
+
+
+def _use_timings(config: "trt.IBuilderConfig", timings: bytes) -> None:
+    """Begin with what an earlier build learned of kernels' speed, where the library still takes it; else anew."""
     for known in (timings, b"") if timings else (b"",):
         cache = config.create_timing_cache(known)
         if cache is not None and config.set_timing_cache(cache, False):
-            return cache
-    return None
+            return

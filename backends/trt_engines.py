@@ -69,6 +69,7 @@ class Engines:
             shapes = trt_options.shapes_of(self._model, ranges)
             plan, build_ns, told["from"] = self._plan(shapes, self._asked)
             told.update({"for": trt_options.shown(shapes), "build_ns": build_ns})
+        self._log.forget()
         engine = self._runtime.deserialize_cuda_engine(plan)
         if engine is None:
             head = "%s does not take %s: " % (trt_api.name_of(), self._path.name)

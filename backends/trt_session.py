@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 from weakref import WeakSet
 
 import numpy as np
 
-from backends import cuda_driver, staging
+from backends import cuda_driver, staging, trt_tell
 from backends.cuda_driver import Context, Stream, driver
 from backends.trt_api import Log
 from backends.trt_engines import Engines
 from backends.trt_slot import Slot, Staged
+from backends.trt_tell import DeviceClock
 from bench.device.adapter import AdapterError, Arrays, DeviceUnavailable, ModelFiles, Query
+from bench.device.operators import Profiled
 
 FILLER = 77
 CLOSE_RTOL, CLOSE_ATOL = 1e-2, 1e-3
@@ -39,6 +41,7 @@ class TrtSession:
         self._log = log
         self._graphs = graphs
         self._stream = Stream()
+        self._clock = DeviceClock(self._stream)
         self._slots: Dict[Tuple[Tuple[str, int], ...], Slot] = {}
         self._staged: "WeakSet[Staged]" = WeakSet()
         self._at_home = facts["residency"] == "host"
@@ -70,6 +73,14 @@ class TrtSession:
         self._stream.wait()
         return arrays
 
+    def device_times(self, staged: Staged) -> Mapping[str, int]:
+        """The parts of one query by the device's clock, in ns; none of it is timed by anybody else."""
+        return self._clock.captured_times(staged) if self._graphs else self._clock.times(staged)
+
+    def profile(self, staged: Sequence[Staged]) -> Profiled:
+        """What each layer took of these queries; a captured graph is left aside, for it tells of no layers."""
+        return trt_tell.profile(staged, self._enqueue, self._stream)
+
     def facts(self) -> Mapping[str, object]:
         notes = self._engines.notes()
         told = {**self._facts, **self._engines.facts()}
@@ -87,6 +98,7 @@ class TrtSession:
         for staged in list(self._staged):
             staged.close()
         self._slots.clear()
+        self._clock.close()
         self._engines.close()
         self._stream.close()
         self._cuda.close()
@@ -187,7 +199,7 @@ def _device_enqueuer(stream: Stream) -> Enqueue:
     def enqueue(staged: Any) -> None:
         slot = staged.slot
         if slot.bound is not staged:
-            slot.bind(staged)
+            slot.turn_to(staged)
         if not slot.execute(number):
             raise AdapterError("TensorRT did not start the query: %s" % slot.why())
 

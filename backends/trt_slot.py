@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
 from backends import staging, trt_api, trt_engines
 from backends.cuda_driver import Buffer, Graph, Pinned, Stream
-from backends.trt_api import Log
+from backends.trt_api import Log, trt
 from bench.device.adapter import AdapterError, Arrays, ModelFiles, Query, TensorSpec
 
 Moves = List[Tuple[int, int, int]]
@@ -24,7 +24,7 @@ class Slot:
 
     def __init__(
         self,
-        engine: Any,
+        engine: "trt.ICudaEngine",
         model: ModelFiles,
         sizes: Mapping[str, int],
         own: List[TensorSpec],
@@ -33,12 +33,12 @@ class Slot:
         log: Log,
     ) -> None:
         self._log = log
-        self.context: Any = trt_engines.context_of(engine, log)
+        self.context: "trt.IExecutionContext" = trt_engines.context_of(engine, log)
         self.execute: Callable[[int], bool] = self.context.execute_async_v3
         self.bound: Optional["Staged"] = None
         for spec in model.inputs:
-            if not self.context.set_input_shape(spec.name, staging.resolve(spec, sizes)):
-                shape = staging.resolve(spec, sizes)
+            shape = staging.resolve(spec, sizes) or ()
+            if not self.context.set_input_shape(spec.name, shape):
                 raise AdapterError(
                     "input `%s` has shape %s, which the engine does not take: %s" % (spec.name, shape, self.why())
                 )
@@ -65,20 +65,23 @@ class Slot:
             if not self.context.set_tensor_address(name, address):
                 raise AdapterError("%s does not take `%s` there: %s" % (trt_api.name_of(), name, self.why()))
 
-    def bind(self, staged: "Staged") -> None:
-        """Let the next run read this query's own places."""
+    def turn_to(self, staged: "Staged") -> None:
+        """Let the next run read this query's own places, where another's was before."""
+        if self.bound is staged:
+            return
         self.point({name: one.address for name, one in staged.places.items()})
         self.bound = staged
 
     def close(self) -> None:
         self.execute = staging.closed
-        self.context = self.bound = None
+        self.bound = None
+        self.context = None  # type: ignore[assignment, unused-ignore]
         for place in (*self.inputs.values(), *self.outputs.values()):
             place.close()
         for pinned in self.results.values():
             pinned.close()
 
-    def _output_shapes(self, engine: Any) -> Dict[str, Tuple[int, ...]]:
+    def _output_shapes(self, engine: "trt.ICudaEngine") -> Dict[str, Tuple[int, ...]]:
         missing = self.context.infer_shapes()
         if missing:
             raise AdapterError("the shapes are not known yet: `%s` is missing" % missing[0])
@@ -86,8 +89,9 @@ class Slot:
         for name in trt_engines.names_of(engine):
             if trt_engines.is_input(engine, name):
                 continue
-            found[name] = tuple(int(size) for size in self.context.get_tensor_shape(name))
-            if min(found[name], default=0) < 0:
+            shape = trt_api.loose(self.context.get_tensor_shape(name))
+            found[name] = tuple(size for size in shape if size is not None)
+            if None in shape:
                 raise AdapterError(
                     "the size of output `%s` depends on the data: this backend takes only outputs whose shape follows "
                     "from the inputs'" % name

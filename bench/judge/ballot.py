@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from bench.contract.model import Requirement
 from bench.judge.disturbed import without
+from bench.judge.metered import is_untold
 from bench.judge.pooled import Shares, bets, is_open, is_pooled, shares_over
 from bench.judge.readings import Reading, is_voted, reading, vote
 from bench.judge.serving import late_harness
@@ -84,4 +85,5 @@ class Ballot:
     def _is_open(self, requirement: Requirement, left: int) -> bool:
         found = self.decision(requirement)
         hopeless = any(overlapped(one) for one in self._runs) and requirement.metric != THROUGHPUT.name
+        hopeless = hopeless or any(is_untold(requirement.metric, one) for one in self._runs)
         return found.keeps is None and not hopeless and can_be_decided(found, left, self.scenario.error_rate)

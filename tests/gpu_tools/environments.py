@@ -31,10 +31,12 @@ def place(name: str) -> Path:
     return found
 
 
-def ask(name: str, what: str, environment: Mapping[str, str] | None = None, **words: Any) -> dict[str, Any]:
+def ask(
+    name: str, what: str, environment: Mapping[str, str] | None = None, child: str = "child", **words: Any
+) -> dict[str, Any]:
     """What ``child.py`` answers in that environment; its standard error is shown where it does not."""
     done = subprocess.run(
-        [place(name) / "bin" / "python", "-m", "tests.gpu_tools.child", what],
+        [place(name) / "bin" / "python", "-m", f"tests.gpu_tools.{child}", what],
         cwd=ROOT, input=json.dumps(words), capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
     )  # fmt: skip

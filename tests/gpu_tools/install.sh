@@ -18,7 +18,6 @@ environment() {  # NAME REQUIREMENT...
 
 swiftshader() {  # chromium's own software Vulkan and its loader, taken out of the Debian package
   local place=$folder/swiftshader
-environment both onnxruntime-openvino==1.24.1 onnxruntime==1.24.1
   [[ -e $place/.made ]] && return
   echo "fetching the software Vulkan device of chromium-common into $place ..."
   rm -rf "$place"
@@ -38,3 +37,7 @@ environment webgpu onnxruntime-webgpu==1.27.0
 environment cuda 'onnxruntime-gpu[cuda,cudnn]==1.31.1'
 swiftshader
 environment both onnxruntime-openvino==1.24.1 onnxruntime==1.24.1
+environment tensorrt-rtx tensorrt-rtx-cu13==1.7.1.116
+for release in 10.16.1.11 11.4.0.106; do  # TensorRT's own bindings, without TensorRT
+  environment "tensorrt-${release%%.*}" tensorrt-cu13-bindings==$release cuda-bindings==13.5.0 pybind11-stubgen==2.5.5
+done

@@ -267,3 +267,48 @@ def test_a_state_of_another_shape_than_what_feeds_it_is_refused(tmp_path: Path, 
         outputs = session.run(session.stage(example.queries[0]))
         with pytest.raises(AdapterError, match="output `y` and the state `h` that it feeds differ in shape"):
             session.advance(outputs)  # type: ignore[attr-defined]
+
+
+# What is told beside the clock
+
+
+def test_the_device_tells_a_querys_parts_by_its_own_clock(gpu: Software, examples: Any) -> None:
+    example = examples["mlp"]
+    with opened(example, residency="host") as session:
+        staged = session.stage(example.queries[0])
+        session._stream.wait()
+        execute = staged.slot.execute
+
+        def slower(stream: int) -> bool:
+            gpu.delay(stream, BUSY_S)
+            return bool(execute(stream))
+
+        staged.slot.execute = slower
+        told = session.device_times(staged)
+        assert set(told) == {"gpu compute", "enqueue", "host to device", "device to host"}
+        assert told["gpu compute"] >= BUSY_S * 1e9 * 0.9
+        assert min(told.values()) >= 0
+        np.testing.assert_allclose(session.read(staged)["y"], example.answers[0]["y"], 1e-4, 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("residency", "graphs", "names"),
+    [("device", False, {"gpu compute", "enqueue"}), ("device", True, {"gpu compute", "enqueue"}),
+     ("host", True, {"captured graph, with its copies", "enqueue"})],
+)  # fmt: skip
+def test_no_time_is_told_of_copies_that_are_not_made_or_not_told_apart(
+    residency: str, graphs: bool, names: set[str], examples: Any
+) -> None:
+    example = examples["mlp"]
+    with opened(example, {"cuda graph": graphs}, residency=residency) as session:
+        assert set(session.device_times(session.stage(example.queries[0]))) == names
+
+
+def test_a_profile_tells_layers_by_name_and_kind(examples: Any) -> None:
+    example = examples["mlp"]
+    with opened(example, {"cuda graph": True}) as session:
+        told = session.profile([session.stage(example.queries[0])] * 3)
+    assert [(one.kind, one.calls, one.total_ns) for one in told.operators] == [
+        ("MatMul", 3, 750_000), ("Add", 3, 750_000), ("Relu", 3, 750_000), ("MatMul", 3, 750_000),
+    ]  # fmt: skip
+    assert told.source.startswith("TensorRT's profiler")

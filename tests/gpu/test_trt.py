@@ -1,0 +1,301 @@
+"""TensorRT itself on a real GPU: written so that none of it can pass on a CPU."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backends import cuda_probe
+from backends.cuda_driver import Buffer, Context, driver
+from backends.trt import TensorRtAdapter
+from bench.conformance import AdapterConformance, Example, onnx_examples, wide_onnx_example
+from bench.device import memory
+from bench.device.adapter import AdapterError, ModelFiles, ModelRejected, Settings
+from bench.device.audit import audit_session
+from bench.device.library import open_library
+from bench.device.loop import quiet
+from bench.device.records import TensorJob
+from bench.device.scenarios import Issuer
+from tests.gpu.sessions import DEVICE, answer, layers, median_ns, mixed, query
+
+pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
+SIZE, BATCH = 2048, 64
+
+
+class OnTensorRt(AdapterConformance):
+    """What every adapter promises, on the GPU."""
+
+    adapter = "backends.trt:TensorRtAdapter"
+    __test__ = False
+    settings = Settings(device=DEVICE)
+
+    def make_examples(self, folder: Path) -> Sequence[Example]:
+        return [replace(one, settings=self.settings, rtol=1e-3, atol=1e-4) for one in onnx_examples(folder)]
+
+    def make_wide_example(self, folder: Path) -> Example:
+        return replace(wide_onnx_example(folder), settings=self.settings, rtol=1e-3, atol=1e-3)
+
+    def test_as_many_threads_work_as_facts_say(self, wide: Example | None) -> None:
+        """Threads of the CPU are not what computes here."""
+
+    def test_it_is_the_gpu(self, examples: Sequence[Example], gpu: cuda_probe.Gpu) -> None:
+        assert self._open(examples[0]).facts()["gpu"] == gpu._asdict()
+
+
+class TestHostResident(OnTensorRt):
+    __test__ = True
+
+
+class TestDeviceResident(OnTensorRt):
+    __test__ = True
+    settings = Settings(device=DEVICE, residency="device")
+
+
+class TestCapturedGraphs(OnTensorRt):
+    __test__ = True
+    settings = Settings(device=DEVICE, residency="device", extra={"cuda graph": True})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BENCHPACT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "engines"
+
+
+@pytest.fixture
+def context() -> Iterator[Context]:
+    one = Context(0)
+    yield one
+    one.close()
+
+
+def opened(model: ModelFiles, extra: Any = None, **settings: Any) -> Any:
+    return TensorRtAdapter().open(model, Settings(**{"device": DEVICE, "extra": extra or {}, **settings}))
+
+
+def audited(session: Any) -> tuple[float, str]:
+    jobs = [TensorJob("x", "float32", ["batch", SIZE])]
+    issuer = Issuer(session, open_library(jobs, {}, {}, "batch", None, 1), BATCH, overlapped=False)
+    with quiet():
+        for _ in range(5):
+            issuer.drained_ns()
+        closure, complaint = audit_session(issuer)
+    return closure.ratio, complaint
+
+
+@pytest.mark.parametrize("residency", ["host", "device"])
+def test_the_latencies_account_for_the_work(residency: str, folder: Path) -> None:
+    with opened(layers(folder, 16, SIZE), residency=residency) as session:
+        ratio, complaint = audited(session)
+    assert complaint == ""
+    assert ratio >= 0.95
+
+
+@pytest.mark.parametrize("residency", ["host", "device"])
+def test_a_run_that_does_not_wait_is_caught(residency: str, folder: Path) -> None:
+    """The negative control: the same session, its run returning while the GPU still works."""
+    with opened(layers(folder, 16, SIZE), residency=residency) as session:
+        enqueue = session._enqueue
+
+        def run(staged: Any) -> Any:
+            enqueue(staged)
+            return staged
+
+        session.run = run
+        _, complaint = audited(session)
+        session._stream.wait()
+    assert complaint.startswith("the clock stopped before the work did")
+
+
+def test_host_resident_is_slower_by_about_the_copy(folder: Path) -> None:
+    """One layer, large inputs: what differs is 64 MiB to the GPU and 64 MiB back, at no more than 64 GB/s."""
+    model, asked = layers(folder, 1, 1024), query(16384, 1024)
+    with opened(model, residency="host") as session:
+        host = median_ns(session, asked, 20)
+    with opened(model, residency="device") as session:
+        device = median_ns(session, asked, 20)
+    assert host - device > 2 * (64 << 20) / 64
+
+
+def test_twice_the_work_takes_twice_the_time(folder: Path) -> None:
+    times = []
+    for count in (8, 16):
+        with opened(layers(folder, count, 4096), residency="device") as session:
+            times.append(median_ns(session, query(1024, 4096)))
+    assert 1.7 < times[1] / times[0] < 2.3
+
+
+@pytest.mark.parametrize(("precision", "rtol"), [("fp32", 1e-4), ("tf32", 1e-2), ("fp16", 2e-2)])
+def test_outputs_are_the_cpus_within_the_precision(precision: str, rtol: float, folder: Path) -> None:
+    model = layers(folder, 4, 512)
+    if precision == "fp16" and not TensorRtAdapter().probe().versions["tensorrt"].startswith("10."):
+        with pytest.raises(ModelRejected, match="computes a graph in its own types"):
+            opened(model, precision=precision)
+        return
+    for seed in (1, 2):
+        asked = query(32, 512, seed)
+        right = answer(model, asked, device="cpu")
+        for residency in ("host", "device"):
+            with opened(model, precision=precision, residency=residency) as session:
+                found = session.read(session.run(session.stage(asked)))["y"]
+            np.testing.assert_allclose(found, right, rtol, rtol * float(np.abs(right).max()))
+
+
+def test_tf32_is_other_arithmetic_than_fp32(folder: Path, gpu: cuda_probe.Gpu) -> None:
+    if int(gpu.capability.partition(".")[0]) < 8:
+        pytest.skip("this GPU is older than TF32")
+    asked, found = query(32, 2048), []
+    for precision in ("fp32", "tf32"):
+        with opened(layers(folder, 4, 2048), precision=precision) as session:
+            found.append(session.read(session.run(session.stage(asked)))["y"])
+    assert not np.array_equal(*found)
+
+
+def test_each_query_is_answered_with_its_own(folder: Path) -> None:
+    model = layers(folder, 4, 256)
+    asked = [query(4, 256, seed) for seed in range(3)]
+    right = [answer(model, one, device="cpu") for one in asked]
+    for extra in ({}, {"cuda graph": True}):
+        for residency in ("host", "device"):
+            with opened(model, extra, residency=residency) as session:
+                staged = [session.stage(one) for one in asked]
+                for at in (0, 1, 2, 0):
+                    np.testing.assert_allclose(session.read(session.run(staged[at]))["y"], right[at], 1e-3, 1e-3)
+
+
+def test_a_captured_graph_is_faster_than_many_small_launches(folder: Path) -> None:
+    model, asked = layers(folder, 64, 256), query(4, 256)
+    with opened(model, residency="device") as session:
+        plain = median_ns(session, asked)
+    with opened(model, {"cuda graph": True}, residency="device") as session:
+        assert median_ns(session, asked) < plain
+
+
+# Engines
+
+
+def opening_ns(model: ModelFiles, **settings: Any) -> tuple[int, str]:
+    begin = perf_counter_ns()
+    with opened(model, residency="device", **settings) as session:
+        session.run(session.stage(query(1, 512)))
+        return perf_counter_ns() - begin, session.facts()["engines"][0]["from"]
+
+
+def test_an_engine_is_built_once_and_never_taken_for_anothers(folder: Path) -> None:
+    model = layers(folder, 8, 512)
+    built, origin = opening_ns(model)
+    assert origin == "built"
+    found, origin = opening_ns(model)
+    assert origin == "found"
+    assert found < built / 5
+    assert opening_ns(model, precision="tf32")[1] == "built"
+    assert opening_ns(layers(folder, 9, 512))[1] == "built"
+
+
+def test_one_engine_serves_a_range_of_sizes_and_refuses_others(folder: Path) -> None:
+    model = layers(folder, 2, 512)
+    with opened(model, {"sizes": "batch 1/8/32"}) as session:
+        for samples in (1, 8, 32):
+            asked = query(samples, 512, samples)
+            found = session.read(session.run(session.stage(asked)))["y"]
+            np.testing.assert_allclose(found, answer(model, asked, device="cpu"), 1e-3, 1e-3)
+        assert len(session.facts()["engines"]) == 1
+        with pytest.raises(AdapterError, match="which the engine does not take"):
+            session.stage(query(33, 512))
+
+
+def test_an_engine_that_is_cut_is_refused_and_does_not_crash(folder: Path, cache: Path, tmp_path: Path) -> None:
+    model = layers(folder, 2, 512)
+    with opened(model):
+        pass
+    (kept,) = cache.glob("*/*.engine")
+    plan = tmp_path / "model.plan"
+    handed = replace(model, artifacts={"tensorrt-engine": plan})
+    plan.write_bytes(kept.read_bytes())
+    with opened(handed) as session:
+        asked = query(1, 512)
+        found = session.read(session.run(session.stage(asked)))["y"]
+    np.testing.assert_allclose(found, answer(model, asked, device="cpu"), 1e-3, 1e-3)
+    plan.write_bytes(kept.read_bytes()[: kept.stat().st_size // 2])
+    with pytest.raises(ModelRejected, match=r"does not take model\.plan"):
+        opened(handed)
+
+
+def test_a_node_without_a_kernel_is_named(folder: Path) -> None:
+    with pytest.raises(ModelRejected, match="node 1 Det `det`"):
+        opened(mixed(folder))
+
+
+# Memory
+
+
+def free_bytes() -> int:
+    _, unused, _ = driver.cuMemGetInfo()
+    return int(unused)
+
+
+def test_leaving_gives_the_memory_back(context: Context, folder: Path) -> None:
+    model = layers(folder, 16, SIZE)  # 256 MiB of weights
+    with opened(model) as session:  # what the libraries keep for themselves is taken now
+        session.run(session.stage(query(BATCH, SIZE)))
+    context.use()
+    before = free_bytes()
+    for _ in range(20):
+        with opened(model) as session:
+            session.run(session.stage(query(BATCH, SIZE)))
+            assert before - free_bytes() > 200 << 20
+    context.use()
+    assert abs(before - free_bytes()) < 64 << 20
+
+
+def test_out_of_memory_is_told_in_words_that_make_it_a_failure_of_that_name(context: Context) -> None:
+    code, address = driver.cuMemAlloc(1 << 50)
+    assert (int(code), int(address or 0)) == (2, 0)
+    with pytest.raises(AdapterError) as caught:
+        Buffer(1 << 50)
+    assert memory.ran_out(str(caught.value))
+
+
+# A run
+
+CONTRACT = """\
+benchpact: 1
+model: {name: layers, version: "1"}
+artifacts: {onnx: {path: MODEL, sha256: HASH}}
+inputs: {x: {dtype: float32, shape: [batch, 2048]}}
+outputs: {y: {dtype: float32, shape: [batch, 2048]}}
+batch: batch
+limits:
+  single-stream: {latency p50: 1 s, processes: 2, time: 1 s}
+targets:
+  trt: {backend: tensorrt, device: "cuda:0", residency: device}
+"""
+
+
+def test_only_the_first_process_of_a_run_builds(tmp_path: Path) -> None:
+    path = layers(tmp_path, 4, SIZE).artifacts["onnx"]
+    text = CONTRACT.replace("MODEL", path.name)
+    text = text.replace("HASH", hashlib.sha256(path.read_bytes()).hexdigest())
+    (tmp_path / "contract.yaml").write_text(text)
+    command = [sys.executable, "-m", "bench", "run", "contract.yaml", "--results", "results"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=800, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (case,) = [json.loads(one.read_text()) for one in tmp_path.glob("results/*/cases/*.json")]
+    assert [one["outcome"] for one in case["verdicts"]] == ["met"]
+    origins = [one["facts"]["engines"][0]["from"] for one in case["process_runs"]]
+    assert origins == ["built", "found"]
