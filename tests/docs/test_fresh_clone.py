@@ -28,7 +28,7 @@ def make(folder: Path, *words: str, **environment: str) -> subprocess.CompletedP
     )  # fmt: skip
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_make_run_installs_measures_and_shows_the_verdicts(clone: Path) -> None:
     done = until_decided({0}, lambda: make(clone, "run"))
     assert done.returncode == 0, done.stdout + done.stderr
