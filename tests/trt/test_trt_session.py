@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -241,6 +242,40 @@ def test_a_failed_query_is_an_error_of_that_run(gpu: Software, examples: Any) ->
         gpu.fail(700)
         with pytest.raises(CudaError, match="the work on the GPU failed: an illegal memory access"):
             session.run(staged)
+
+
+@pytest.mark.parametrize(("fails", "told"), [(True, "the work on the GPU"), (False, "freeing memory of the GPU")])
+def test_the_works_error_is_told_though_nothing_can_be_freed_after_it(
+    fails: bool, told: str, gpu: Software, examples: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = cuda_driver.driver.cuMemFree
+
+    def refused(address: Any) -> Any:
+        free(address)
+        return (cuda_driver.driver.CUresult.CUDA_ERROR_ILLEGAL_ADDRESS,)
+
+    def query_fails() -> None:
+        with monkeypatch.context() as patch, opened(examples["mlp"]) as session:
+            staged = session.stage(examples["mlp"].queries[0])
+            patch.setattr(cuda_driver, "driver", Refusing(cuda_driver.driver, refused))
+            if fails:
+                gpu.fail(700)
+                session.run(staged)
+
+    with pytest.raises(CudaError, match=told):
+        query_fails()
+    gc.collect()  # what could not be freed goes now, and not while another test counts
+
+
+class Refusing:
+    """The driver, its ``cuMemFree`` replaced."""
+
+    def __init__(self, real: Any, free: Any) -> None:
+        self._real = real
+        self.cuMemFree = free
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
 
 
 # State
