@@ -1,12 +1,13 @@
-"""PyTorch on the CPU: TorchScript, ``torch.export`` and eager modules, with ``torch.compile`` as an option."""
+"""PyTorch on the CPU and on GPUs: TorchScript, ``torch.export`` and eager modules; ``torch.compile`` as an option."""
 
 from __future__ import annotations
 
 import importlib
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
-from backends import options, precision, probing, staging, torch_load
+from backends import options, precision, probing, staging, torch_cuda, torch_load, torch_places
 from backends.torch_compile import MODES
+from backends.torch_cuda_session import TorchCudaSession, TorchCudaStateSession
 from backends.torch_session import TorchSession, TorchStateSession
 from bench.device.adapter import CHOICE, EAGER, AdapterError, Availability, ModelFiles, ModelRejected, Settings
 from bench.device.declared import Conflict, Count, Declared, OneOf
@@ -19,15 +20,17 @@ OPTIONS: Mapping[str, Declared] = {
     "compile": OneOf("whether torch.compile is used, and in which mode", (False, *MODES), False),
     "channels last": OneOf("whether images are laid out with their channels last", (True, False), False),
     "inter-op threads": Count("threads that run independent operators of TorchScript"),
+    torch_places.FALLBACK: torch_places.OPTION,
+    **torch_cuda.OPTIONS,
 }
 
 
 class PyTorchAdapter:
-    """PyTorch models on the CPU."""
+    """PyTorch models on the CPU, or on a GPU by CUDA."""
 
     artifact_kinds: Tuple[str, ...] = ("torchscript", "torch-export", "safetensors", "state-dict")
     options: Mapping[str, Declared] = OPTIONS
-    devices: Tuple[str, ...] = ("cpu",)
+    devices: Tuple[str, ...] = ("cpu", *torch_cuda.DEVICES)
     packages: Tuple[str, ...] = ("torch",)
     concurrent_runs = False
 
@@ -35,7 +38,8 @@ class PyTorchAdapter:
         try:
             torch = importlib.import_module("torch")
             torch.zeros(1)
-            return Availability(True, {"torch": str(torch.__version__)}, ("cpu",))
+            gpus, versions, reason, remedy = torch_cuda.offered(torch)
+            return Availability(True, {"torch": str(torch.__version__), **versions}, ("cpu", *gpus), reason, remedy)
         except Exception as error:  # noqa: BLE001 - a broken install raises anything; a probe never does
             return probing.unusable("torch", error)
 
@@ -43,30 +47,33 @@ class PyTorchAdapter:
         """TorchScript is not compiled. Where nothing is chosen, it is the first that would be taken."""
         chosen, mode = (options.value_of(settings.extra, OPTIONS, name) for name in (CHOICE, "compile"))
         script = chosen == "torchscript" or (chosen == "auto" and "torchscript" in model.artifacts)
-        return ("compile", NOT_COMPILED) if mode and script else None
+        return ("compile", NOT_COMPILED) if mode and script else torch_cuda.conflict(settings)
 
     def open(self, model: ModelFiles, settings: Settings) -> TorchSession:
         options.check_known(settings, self.options, self.devices)
         options.refuse(self.conflict(model, settings))
         kind = torch_load.choose(model, options.value_of(settings.extra, OPTIONS, CHOICE))
-        channels_last = options.value_of(settings.extra, OPTIONS, "channels last")
-        compiled = options.value_of(settings.extra, OPTIONS, "compile")
+        values = {name: options.value_of(settings.extra, OPTIONS, name) for name in OPTIONS}
         probing.demand(self.probe())
         torch: Any = importlib.import_module("torch")
-        facts = _configure(torch, settings)
-        loaded = torch_load.load(torch, model, kind)
+        on_gpu = torch_cuda.is_cuda(settings.device)
+        facts: Dict[str, object] = {}
+        if on_gpu:
+            gpu = torch_cuda.demand(torch, settings.device)
+            torch_cuda.refuse_precision(settings.precision, gpu)
+            facts["gpu"] = gpu._asdict()
+        facts.update(_configure(torch, settings, values))
+        loaded = torch_load.load(torch, model, kind, settings.device)
         weights = _weights(loaded.module)
-        if channels_last and hasattr(loaded.module, "to"):
+        if values["channels last"] and hasattr(loaded.module, "to"):
             loaded.module.to(memory_format=torch.channels_last)
-        own = precision.of(weights, model)
-        bf16 = settings.precision == "bf16" and own == "fp32"
-        if settings.precision != own and not bf16:
-            raise ModelRejected("precision %s was asked for, but the model's is %s" % (settings.precision, own))
-        facts.update(device="cpu", artifact=kind, residency="host", precision=settings.precision, weights=weights)
-        facts.update({"autocast": "bfloat16" if bf16 else "off", "channels last": channels_last})
-        session = (TorchStateSession if model.state else TorchSession)(torch, loaded, model, settings, facts)
+        autocast = _autocast(settings, precision.of(weights, model))
+        facts.update(device=settings.device, artifact=kind, residency=settings.residency if on_gpu else "host")
+        facts.update(precision=settings.precision, weights=weights, autocast=autocast or "off")
+        facts["channels last"] = values["channels last"]
+        session = _session(torch, loaded, model, settings, facts)
         try:
-            session.enter(bf16, compiled)
+            session.enter(autocast, values["compile"])
         except BaseException:
             session.__exit__()
             raise
@@ -77,9 +84,29 @@ class PyTorchAdapter:
         return self.open(model, settings)
 
 
-def _configure(torch: Any, settings: Settings) -> Dict[str, object]:
+def _session(
+    torch: Any, loaded: torch_load.Loaded, model: ModelFiles, settings: Settings, facts: Dict[str, object]
+) -> TorchSession:
+    if torch_cuda.is_cuda(settings.device):
+        torch_cuda.refuse_elsewhere(loaded.module, settings.device)
+        facts["in the clock"] = torch_cuda.RESIDENCY[settings.residency]
+        return (TorchCudaStateSession if model.state else TorchCudaSession)(torch, loaded, model, settings, facts)
+    return (TorchStateSession if model.state else TorchSession)(torch, loaded, model, settings, facts)
+
+
+def _autocast(settings: Settings, own: str) -> Optional[str]:
+    """Autocast's dtype, where it makes what was asked for of the model's ``own``; ModelRejected where none does."""
+    asked = settings.precision
+    if asked == own or (asked, own) == ("tf32", "fp32"):
+        return None
+    if own == "fp32" and (asked == "bf16" or (asked == "fp16" and torch_cuda.is_cuda(settings.device))):
+        return torch_cuda.AUTOCAST[asked]
+    raise ModelRejected("precision %s was asked for, but the model's is %s" % (asked, own))
+
+
+def _configure(torch: Any, settings: Settings, values: Mapping[str, Any]) -> Dict[str, object]:
     """Threads and arithmetic of the whole process, nothing left to a default; what of it to record."""
-    inter_op = options.value_of(settings.extra, OPTIONS, "inter-op threads")
+    inter_op = values["inter-op threads"]
     if torch.get_num_interop_threads() != inter_op:
         try:
             torch.set_num_interop_threads(inter_op)
@@ -89,11 +116,17 @@ def _configure(torch: Any, settings: Settings) -> Dict[str, object]:
     if torch.get_num_threads() != settings.threads:
         raise AdapterError("asked for %d threads, torch took %d" % (settings.threads, torch.get_num_threads()))
     torch.set_float32_matmul_precision("highest")
-    return {
+    on_gpu = torch_cuda.is_cuda(settings.device)
+    facts = torch_cuda.configure(torch, settings, values) if on_gpu else {}
+    facts.update({
         "inter-op threads": torch.get_num_interop_threads(),
         "float32 matmul precision": torch.get_float32_matmul_precision(),
-        "onednn": bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled),
-    }
+    })  # fmt: skip
+    if on_gpu:
+        facts[torch_places.FALLBACK] = values[torch_places.FALLBACK]
+    else:
+        facts["onednn"] = bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)
+    return facts
 
 
 def _weights(module: Any) -> Dict[str, int]:

@@ -38,11 +38,12 @@ def choose(model: ModelFiles, asked: str) -> str:
     raise ModelRejected("this backend was to run %s; the contract has %s" % (wanted, ", ".join(there) or "neither"))
 
 
-def load(torch: Any, model: ModelFiles, kind: str) -> Loaded:
-    """The model on the CPU, in evaluation mode. Raises ModelRejected with torch's own words."""
+def load(torch: Any, model: ModelFiles, kind: str, device: str = "cpu") -> Loaded:
+    """The model on the device, in evaluation mode. Raises ModelRejected with torch's own words."""
     try:
         with without_deprecations():
-            return {"torchscript": _torchscript, "torch-export": _exported, "eager": _eager}[kind](torch, model)
+            how = {"torchscript": _torchscript, "torch-export": _exported, "eager": _eager}[kind]
+            return how(torch, model, device)
     except (MemoryError, ModelRejected):
         raise
     except Exception as error:  # noqa: BLE001 - torch, and the user's code, raise anything
@@ -51,18 +52,20 @@ def load(torch: Any, model: ModelFiles, kind: str) -> Loaded:
         raise ModelRejected("pytorch does not take %s: %s" % (what, reason))
 
 
-def _torchscript(torch: Any, model: ModelFiles) -> Loaded:
+def _torchscript(torch: Any, model: ModelFiles, device: str) -> Loaded:
     """Torch's own unpickler reads the archive and its interpreter runs the code: no Python object is unpickled."""
-    module = torch.jit.load(str(model.artifacts["torchscript"]), map_location="cpu").eval()
+    module = torch.jit.load(str(model.artifacts["torchscript"]), map_location=device).eval()
     arguments = module.forward.schema.arguments[1:]
     return Loaded(module, tuple((argument.name, str(argument.type)) for argument in arguments))
 
 
-def _exported(torch: Any, model: ModelFiles) -> Loaded:
+def _exported(torch: Any, model: ModelFiles, device: str) -> Loaded:
     path = model.artifacts["torch-export"]
     pt2_archive.check(path)
     with _weights_only():
         program = torch.export.load(str(path))
+    if device != "cpu":  # what the graph itself makes, and where, moves too
+        program = importlib.import_module("torch.export.passes").move_to_device_pass(program, device)
     module = program.module()
     positional, keywords = _children(program.call_spec.in_spec)
     names = list(program.graph_signature.user_inputs)
@@ -86,7 +89,7 @@ def _by_keyword(module: Any, count: int, names: List[str]) -> Callable[..., Any]
     return call
 
 
-def _eager(torch: Any, model: ModelFiles) -> Loaded:
+def _eager(torch: Any, model: ModelFiles, device: str) -> Loaded:
     """The module that the user's factory builds, with the contract's state loaded strictly."""
     assert model.factory is not None
     module_name, _, function = model.factory.partition(":")
@@ -99,7 +102,7 @@ def _eager(torch: Any, model: ModelFiles) -> Loaded:
             _load_state(torch, module, kind, model.artifacts[kind])
             break
     parameters = inspect.signature(module.forward).parameters
-    return Loaded(module.eval(), tuple((name, "Tensor") for name in parameters))
+    return Loaded(module.eval().to(device), tuple((name, "Tensor") for name in parameters))
 
 
 def _load_state(torch: Any, module: Any, kind: str, path: Path) -> None:

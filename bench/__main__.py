@@ -35,8 +35,9 @@ def run() -> NoReturn:
     code = main()
     atexit._run_exitfuncs()
     with suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
     os._exit(code)
 
 

@@ -25,6 +25,12 @@ def names() -> list[str]:
     return sorted(_entries())
 
 
+def is_own(name: str) -> bool:
+    """Whether benchpact itself offers the backend, and no other package."""
+    entry = _entries().get(name)
+    return entry is not None and entry.dist is not None and entry.dist.name == "benchpact"
+
+
 def resolve(name: str) -> str:
     """``module:Class`` of the backend; BackendNotFound names what there is and what is near."""
     entry = _entries().get(name)

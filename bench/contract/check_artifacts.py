@@ -14,7 +14,7 @@ from bench.device.adapter import UNTOLD, TensorSpec
 
 POSITIONAL = ("torch-export", "torchscript")
 """Kinds whose tensors are told apart by position: their exporters make the names up."""
-CONVERTERS = ("openvino", "onnx", "onnxruntime", "onnxscript", "onnxsim", "onnx-simplifier", "onnx.quantize")
+CONVERTERS = ("openvino", "onnx", "onnxruntime", "onnxscript", "spox", "onnxsim", "onnx-simplifier", "onnx.quantize")
 """Producers that only rewrote a model: they say nothing of the framework it was made with."""
 FRAMEWORKS = {"torch": "pytorch", "tf2onnx": "tensorflow", "skl2onnx": "scikit-learn", "sklearn": "scikit-learn"}
 """Other names of frameworks, and what their exporters call themselves."""

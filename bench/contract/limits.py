@@ -24,6 +24,8 @@ from bench.metrics import (
     Metric,
     find,
     is_user_metric,
+    max_rate_of,
+    percentile_of,
 )
 
 DIRECTIONS: Mapping[str, Direction] = {
@@ -86,6 +88,10 @@ class Limit(ScalarKind[Requirement]):
             better = "less" if metric.direction == "at most" else "more"
             raise ValueError(f"{better} is better here, so `{written[1] if written else ''}` is not its direction: "
                              f"write `{metric.direction} {amount}`, or `{amount}` alone")  # fmt: skip
+        if metric.unit == "per_s" and limit <= 0:
+            raise ValueError(
+                f"{quoted(node.text)} is a limit that everything keeps: write more than 0, or leave it out"
+            )
         if metric.unit in ("ns", "bytes", "bytes_per_h", "uj") and limit <= 0:
             raise ValueError(
                 f"{quoted(node.text)} is a limit that nothing keeps: write more than 0, like `{_example(metric)}`"
@@ -101,6 +107,11 @@ class Limit(ScalarKind[Requirement]):
         bare = not self.free and self.metric.unit in ("ratio", "number")
         kinds: Schema = {"anyOf": [text, number]} if bare else text
         return kinds | {"examples": [self.example]}
+
+
+def _is_same_percentile(one: str, other: str) -> bool:
+    """Whether two words are one: ``latency p50`` and ``latency p50.0``, which would be asked for twice."""
+    return any(of(one) is not None and of(one) == of(other) for of in (percentile_of, max_rate_of))
 
 
 def _example(metric: Metric) -> str:
@@ -133,7 +144,10 @@ class BlockKind(Kind[Block]):
                     settings[key.text] = Setting(number, value.place)
             elif metric is not None:
                 requirement = Limit(self.block, metric).read(value, key.text, problems)
-                if requirement is not None:
+                twin = next((one for one in requirements if _is_same_percentile(one, key.text)), None)
+                if twin is not None:
+                    problems.add(key.place, f"{quoted(key.text)} is {quoted(twin)} once more: leave one out")
+                elif requirement is not None:
                     requirements[key.text] = requirement
             else:
                 problems.add(key.place, right_metric(self.block, key.text, self.fields))

@@ -149,7 +149,9 @@ class Session(Protocol):
         """What really runs, JSON-ready: at least ``device``, ``precision``, ``threads``, ``artifact``.
 
         ``computes`` is False where the outputs are made up: nothing is then judged by them. ``notes`` may hold
-        sentences that a reader of the report must know, like a part that runs elsewhere.
+        sentences that a reader of the report must know, like a part that runs elsewhere. On a GPU ``gpu`` is an
+        object with its ``name`` and ``uuid`` as the driver tells them; ``gpu memory by its own account`` may be what
+        the framework took of it at most, in bytes. It is asked after opening, and on a GPU again after the timed part.
         """
 
     def __enter__(self) -> "Session": ...

@@ -17,7 +17,6 @@ def facts(nvml: Nvml, gpu: Gpu, own: Iterable[int] = ()) -> Dict[str, Any]:
 
     ``why_not`` says of each fact that is missing why it is.
     """
-    mine = set(own)
     found: Dict[str, Any] = {}
     why_not: Dict[str, str] = {}
     asked: Dict[str, Callable[[], Any]] = {
@@ -34,7 +33,7 @@ def facts(nvml: Nvml, gpu: Gpu, own: Iterable[int] = ()) -> Dict[str, Any]:
         "default_power_limit_mw": lambda: number_of(gpu.ask("nvmlDeviceGetPowerManagementDefaultLimit")),
         "max_sm_mhz": lambda: number_of(gpu.ask("nvmlDeviceGetMaxClockInfo", CLOCK_SM)),
         "max_memory_mhz": lambda: number_of(gpu.ask("nvmlDeviceGetMaxClockInfo", CLOCK_MEMORY)),
-        "others": lambda: [[one.pid, one.used_bytes] for one in gpu.processes() if one.pid not in mine],
+        "others": lambda: [[one.pid, one.used_bytes] for one in gpu.others(own)],
     }
     for name, call in asked.items():
         value, why = _told(call)

@@ -12,12 +12,11 @@ import subprocess
 import sys
 from contextlib import suppress
 from time import perf_counter_ns
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional
 
-from . import gpu_words
+from . import gpu_account, gpu_words
 from .memory import Started
 from .metering import Meter, Metering
-from .nvml import MOST
 from .records import GPU_THROTTLED
 
 BOOT = "import sys; sys.path[:] = sys.argv[1:]; from bench.device.gpu_sampler import run; run()"
@@ -25,15 +24,9 @@ EVERY_NS = 100_000_000
 """Between two samples: NVML's own figures change some ten times a second, and each look costs the driver something."""
 READY_S, ANSWER_S = 10.0, 5.0
 """How long the sampler may take to begin, and to answer; the first call of a driver takes seconds."""
-COUNTER_NS = 1_000_000_000
-"""The shortest time that NVML's energy is told of: counter and power change some ten times a second."""
-SHORT = (
-    "%.2g s are too short for NVML's figures, which change some ten times a second: measure longer (`time`, `min time`)"
-)
-LATE = 0.05
-"""How much longer or shorter than the timed part, as a share of it, the time of the energy may be."""
+NONSENSE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
+ODD = "the sampler's account is not as it should be (%r)"
 MOST_ANSWER_BYTES = 1 << 20
-MOST_UW = MOST["power_mw"] * 1000
 NS_PER_S = 1_000_000_000
 
 
@@ -84,20 +77,32 @@ class GpuMeter(Meter):
         if self.silent:
             return Metering(self._window_ns, None, self.silent, None, self.silent)
         try:
-            return Metering(self._window_ns, *self._energy(), *self._memory())
-        except (KeyError, TypeError, ValueError) as error:
-            self.silent = "the sampler's account is not as it should be (%r)" % error
+            return gpu_account.metering_of(self._told, self._window_ns, EVERY_NS)
+        except NONSENSE as error:
+            self._disbelieve(error)
             return Metering(self._window_ns, None, self.silent, None, self.silent)
 
     def facts(self) -> Dict[str, str]:
         """What the GPU was like, as far as it was told."""
         account = {} if self.silent else self._told
-        held = gpu_words.slowed(account)
-        return dict(gpu_words.facts_of(self._gpu, account), **({GPU_THROTTLED: held} if held else {}))
+        try:
+            held = gpu_words.slowed(account)
+            return dict(gpu_words.facts_of(self._gpu, account), **({GPU_THROTTLED: held} if held else {}))
+        except NONSENSE as error:
+            self._disbelieve(error)
+            return {}
 
     def notes(self) -> List[str]:
         """Who else is on the GPU; that the sampler was silent."""
-        return gpu_words.notes_of(self._gpu, self.silent)
+        account = {} if self.silent else self._told
+        try:
+            return gpu_words.notes_of(self._gpu, account, self.silent)
+        except NONSENSE as error:
+            self._disbelieve(error)
+            return gpu_words.notes_of({}, {}, self.silent)
+
+    def _disbelieve(self, error: Exception) -> None:
+        self.silent = self.silent or ODD % (error,)
 
     def close(self) -> None:
         """No sampler is left behind."""
@@ -115,39 +120,6 @@ class GpuMeter(Meter):
 
     def _pids(self) -> List[int]:
         return [os.getpid(), *self._started()]
-
-    def _energy(self) -> Tuple[Optional[int], str]:
-        """Microjoules of the timed part and by what they were found; None and why not."""
-        told, window_ns = self._told, self._window_ns
-        if window_ns < COUNTER_NS:
-            return None, SHORT % (window_ns / NS_PER_S)
-        counted, span_ns, why = _signed(told["energy_uj"]), _whole(told["energy_ns"]), str(told["energy_why"])
-        whole, sampled_ns = _maybe(told["integral_uj"]), _whole(told["span_ns"])
-        if counted is not None and abs(span_ns - window_ns) > LATE * window_ns:
-            return None, "the sampler was late: it has the energy of %.3g s where %.3g s were timed" % (
-                span_ns / NS_PER_S, window_ns / NS_PER_S,
-            )  # fmt: skip
-        if counted is not None and 0 < counted <= MOST_UW * span_ns // NS_PER_S:
-            return counted, "NVML's energy counter, of the whole GPU"
-        if counted is not None:
-            why = "NVML's energy counter went on by %d µJ, which cannot be" % counted
-        if whole is None or abs(sampled_ns - window_ns) > LATE * window_ns:
-            return None, why
-        source, what = str(told.get("source", "NVML"))[:80], str(told.get("whole", "the whole GPU"))[:80]
-        return whole, "power by %s in %d samples, integrated, of %s (%s)" % (source, _whole(told["count"]), what, why)
-
-    def _memory(self) -> Tuple[Optional[int], str]:
-        used, looks = _maybe(self._told["used_bytes"]), _whole(self._told["used_looks"])
-        if used is None:
-            return None, str(self._told["used_why"]) or "the sampler saw nothing"
-        if used > MOST["used_bytes"]:
-            raise ValueError(used)
-        gap_ms = _whole(self._told["gap_ns"]) / 1e6
-        return used, "NVML, the highest of %d looks, one each %d ms (%.0f ms at most)" % (
-            looks,
-            EVERY_NS // 1_000_000,
-            gap_ms,
-        )
 
     def _ask(self, what: Dict[str, Any]) -> Dict[str, Any]:
         self._say(what)
@@ -202,20 +174,3 @@ class GpuMeter(Meter):
             if self._process is not None:
                 self._process.kill()
         self.close()
-
-
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 63:
-        raise ValueError(value)
-    return value
-
-
-def _signed(value: Any) -> Optional[int]:
-    """A counter may have gone backwards."""
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-        raise ValueError(value)
-    return None if value is None else int(value)
-
-
-def _maybe(value: Any) -> Optional[int]:
-    return None if value is None else _whole(value)

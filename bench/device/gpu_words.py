@@ -55,12 +55,12 @@ def slowed(account: Account) -> str:
     return ", ".join("%s in %d of %d samples" % (name, many, count) for name, many in account.get("slowed", {}).items())
 
 
-def notes_of(gpu: Account, silent: str) -> List[str]:
-    """What a reader must know: who else is on the GPU, and that the sampler told nothing."""
+def notes_of(gpu: Account, account: Account, silent: str) -> List[str]:
+    """What a reader must know: who else is on the GPU, before or after, and that the sampler told nothing."""
     notes = []
-    others = gpu.get("others") or []
+    others = sorted({*(int(one[0]) for one in gpu.get("others") or ()), *map(int, account.get("others") or ())})
     if others:
-        named = ", ".join(str(one[0]) for one in others[:NAMED]) + (" …" if len(others) > NAMED else "")
+        named = ", ".join(map(str, others[:NAMED])) + (" …" if len(others) > NAMED else "")
         some = "1 other process has" if len(others) == 1 else "%d other processes have" % len(others)
         notes.append("%s memory on this GPU (%s): what they compute is in its latencies and its energy" % (some, named))
     if silent:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from .machine import number, read
-from .nvml import MOST, NotTold
+from .nvml import MOST, NotTold, Using
 
 ROOT = Path("/")
 UNIFIED = "this GPU has no memory of its own: it is the machine's, and `peak memory` holds it"
@@ -57,6 +57,10 @@ class Jetson:
 
     def used_bytes(self, pids: Iterable[int]) -> int:
         """There is no memory of its own."""
+        raise NotTold(UNIFIED)
+
+    def others(self, own: Iterable[int]) -> List[Using]:
+        """Nobody tells who else is on it."""
         raise NotTold(UNIFIED)
 
     def _power_mw(self) -> Optional[int]:

@@ -5,8 +5,20 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from .memory import Started
-from .metering import Meter
+from .metering import Meter, Metering
 from .records import GPU, Job
+
+UNSEEN = "nothing here looks at the device `%s`: only at processors and NVIDIA's GPUs"
+
+
+class Unseen(Meter):
+    """Of a device that nothing looks at: the processor's energy would not be what its queries take."""
+
+    def __init__(self, device: str) -> None:
+        self._why = UNSEEN % device[:80]
+
+    def metering(self) -> Metering:
+        return Metering(0, None, self._why, None, self._why)
 
 
 def meter_for(job: Job, facts: Mapping[str, Any], started: Started) -> Meter:
@@ -20,6 +32,8 @@ def meter_for(job: Job, facts: Mapping[str, Any], started: Started) -> Meter:
 
         uuid = str(named.get("uuid", "")) if isinstance(named, dict) else ""
         return GpuMeter(uuid, list(job.cores), started)
+    if device.partition(":")[0] != "cpu":
+        return Unseen(device)
     from .rapl import Rapl
 
     return Rapl()

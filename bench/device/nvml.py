@@ -178,6 +178,11 @@ class Gpu:
         except NotTold as reason:
             return [], reason
 
+    def others(self, own: Iterable[int]) -> List[Using]:
+        """The processes on the GPU that are not our ``own``; NotTold where no list can be had."""
+        mine = set(own)
+        return [one for one in self.processes() if one.pid not in mine]
+
     def used_bytes(self, pids: Iterable[int]) -> int:
         """What these processes hold on the GPU, together; NotTold with the reason where it is not known of one."""
         listed = {one.pid: one.used_bytes for one in self.processes()}

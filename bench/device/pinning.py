@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import List, Sequence
+from typing import Iterable, List, Sequence
 
 from .adapter import DeviceUnavailable
+
+NAMED = 8
+"""So many cores are named one by one."""
 
 
 def pin(cores: Sequence[int]) -> None:
@@ -19,12 +22,18 @@ def pin(cores: Sequence[int]) -> None:
     usable = os.sched_getaffinity(0)
     missing = sorted(set(cores) - usable)
     if missing:
-        names, ours = (", ".join(map(str, sorted(some))) for some in (missing, usable))
+        names, ours = _named(missing), _named(usable)
         noun = "core" if len(missing) == 1 else "cores"
         raise DeviceUnavailable("there is no %s %s for this process: it may use %s" % (noun, names, ours))
     for thread in _threads():
         with suppress(ProcessLookupError):
             os.sched_setaffinity(thread, cores)
+
+
+def _named(cores: Iterable[int]) -> str:
+    """``0, 1, 2 … 99``: the first few and the last."""
+    names = [str(core) for core in sorted(cores)]
+    return ", ".join(names) if len(names) <= NAMED else "%s … %s" % (", ".join(names[: NAMED - 1]), names[-1])
 
 
 def _threads() -> List[int]:

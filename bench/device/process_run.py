@@ -67,6 +67,7 @@ class ProcessRunner:
             if not job.only_start:
                 with meter_for(job, self.said["facts"], self.started) as meter:
                     self._measure(session, library, meter)
+                self._say_again(session)
             peak = memory.resident(self.started())
             fields = {"import_bytes": after_import.now_bytes, "load_bytes": after_load.now_bytes}
             channel.send(records.MEMORY, dict(fields, peak_bytes=peak.peak_bytes, method=memory.method()))
@@ -115,6 +116,13 @@ class ProcessRunner:
         samples = {"source": library.source, "count": library.count}
         self.said = {"facts": facts, "versions": versions, "samples": samples}
         self.channel.send(records.FACTS, self.said)
+
+    def _say_again(self, session: Session) -> None:
+        """What a session knows only once it was measured, such as the most memory that it took of a device."""
+        now = {name: fact for name, fact in session.facts().items() if name != records.NOTES}
+        if any(self.said["facts"].get(name) != fact for name, fact in now.items()):
+            self.said["facts"].update(now)
+            self.channel.send(records.FACTS, self.said)
 
     def _measure(self, session: Session, library: SampleLibrary, meter: Meter) -> None:
         overlapped = self.job.scenario == "offline"

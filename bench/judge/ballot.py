@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 from bench.contract.model import Requirement
 from bench.judge.disturbed import without
+from bench.judge.metered import is_untold
 from bench.judge.pooled import Shares, bets, is_open, is_pooled, shares_over
 from bench.judge.readings import Reading, is_voted, reading, vote
+from bench.judge.serving import late_harness
 from bench.judge.timing import overlapped
 from bench.judge.verdict import edges
 from bench.metrics import THROUGHPUT
@@ -44,10 +46,13 @@ class Ballot:
         if self._cut:
             run, latencies = without(run, latencies)
         self._runs.append(run)
+        late = bool(late_harness([run]))  # its latencies are of other arrivals than were asked for
         for requirement, found in self.readings.items():
-            found.append(reading(requirement.metric, run, latencies))
+            is_mute = late and requirement.metric.startswith("latency")
+            found.append(Reading() if is_mute else reading(requirement.metric, run, latencies))
         for requirement, shares in self.shares.items():
-            shares.append(shares_over(requirement, run, latencies, self.scenario.indifference))
+            told = shares_over(requirement, run, latencies, self.scenario.indifference)
+            shares.append(Shares() if late else told)
 
     def votes(self, requirement: Requirement) -> tuple[Votes, Votes, Votes]:
         """The processes' votes about the limit, and about the looser and the stricter edge of its zone."""
@@ -80,4 +85,5 @@ class Ballot:
     def _is_open(self, requirement: Requirement, left: int) -> bool:
         found = self.decision(requirement)
         hopeless = any(overlapped(one) for one in self._runs) and requirement.metric != THROUGHPUT.name
+        hopeless = hopeless or any(is_untold(requirement.metric, one) for one in self._runs)
         return found.keeps is None and not hopeless and can_be_decided(found, left, self.scenario.error_rate)

@@ -16,6 +16,7 @@ from bench.device.adapter import UNTOLD, Settings, TensorSpec
 from bench.device.library import MAX_SAMPLES_BYTES, draw, resolve_shape
 from bench.device.records import Job, TensorJob
 from bench.device.safe_arrays import read_npz
+from bench.doctor.probing import probe
 from bench.errors import BenchError
 from bench.launch.conversation import Conversation
 from bench.launch.local import run_worker
@@ -58,36 +59,36 @@ class _Conversation(Conversation):
 
 
 def backend_for(kind: str) -> tuple[str, str]:
-    """The usable backend that likes that kind of artifact best, or "" with the reason why there is none."""
-    reasons = []
-    found = []
-    for name in registry.names():
-        try:
-            adapter = registry.load(name)
-        except BenchError as error:
-            reasons.append(str(error))
-            continue
-        if kind not in adapter.artifact_kinds:
-            continue
-        available = adapter.probe()
-        if available.usable:
-            found.append((adapter.artifact_kinds.index(kind), name))
-        else:
-            reasons.append(f"{name}: {available.reason}")
-    return (min(found)[1], "") if found else ("", "; ".join(reasons) or f"no backend takes {kind}")
+    """The usable backend that likes that kind of artifact best, or "" with the reason why there is none.
+
+    Each is probed in a process of its own: none can take this one down.
+    """
+    names, reasons = _takers(kind)
+    for name in names:
+        found = probe(name, registry.resolve(name))
+        if found.usable:
+            return name, ""
+        reasons.append(f"{name}: {found.reason}")
+    return "", "; ".join(reasons) or f"no backend takes {kind}"
 
 
 def backends_for(kind: str) -> list[str]:
-    """The backends that take that kind of artifact, usable here or not, the best first."""
-    found = []
+    """The backends that take that kind of artifact, usable here or not, the best first; of equals our own first."""
+    return _takers(kind)[0]
+
+
+def _takers(kind: str) -> tuple[list[str], list[str]]:
+    """Those backends, and why others could not be asked."""
+    found, reasons = [], []
     for name in registry.names():
         try:
             kinds = registry.load(name).artifact_kinds
-        except BenchError:
+        except BenchError as error:
+            reasons.append(str(error))
             continue
         if kind in kinds:
-            found.append((kinds.index(kind), name))
-    return [name for _, name in sorted(found)]
+            found.append((kinds.index(kind), not registry.is_own(name), name))
+    return [name for _, _, name in sorted(found)], reasons
 
 
 def job_of(draft: Draft, backend: str, scenario: str = "single-stream", **more: Any) -> Job:

@@ -12,7 +12,7 @@ from bench.budget import GRACE_NS
 from bench.contract import presets
 from bench.contract.model import ScenarioSettings
 from bench.contract.scenario_words import ADAPTIVE, ADAPTIVE_MIN_NS, SOAK_NS, STREAMS
-from bench.device import audit, batches, gpu_meter, grouping, loop, rapl, scenarios, serving, warmup
+from bench.device import audit, batches, gpu_account, gpu_meter, grouping, loop, rapl, scenarios, serving, warmup
 from bench.device.disturbance import SLOW_NS
 from bench.device.memory import EVERY_NS
 from bench.device.records import PHASES, Job
@@ -110,7 +110,7 @@ def test_the_table_of_timings_needed_is_the_codes_own() -> None:
         f"A process run keeps {MOST_BLOCKS:,} blocks at most".replace(",", " "),
         f"NVML, by the package `nvidia-ml-py`) each {gpu_meter.EVERY_NS // NS_PER_MS} ms",
         f"does not answer within {gpu_meter.ANSWER_S:g} s",
-        f"not the processor | {gpu_meter.COUNTER_NS // NS_PER_S} s |",
+        f"not the processor | {gpu_account.COUNTER_NS // NS_PER_S} s |",
         f"all that runs on it | {rapl.LEAST_NS // NS_PER_MS} ms |",
         f"until `{rapl.READABLE}`",
         f"If more than {NOISY * 100:.0f} % of a case's measured time",

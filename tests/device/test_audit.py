@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 import weakref
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,29 @@ def test_an_audit_that_stays_open_ends(clock: Clock) -> None:
     before = clock.now_ns
     audit(issuer, issuer.drained_ns(), FREE)
     assert clock.now_ns - before < 600 * MS
+
+
+def test_each_further_try_is_half_as_long_down_to_one_that_other_work_may_miss(clock: Clock) -> None:
+    """Other work takes the processor for 10 ms in every burst of more than 2.5 ms, as on a machine that many share."""
+    sizes = [0]
+    session = Session(clock, lambda staged: 10 * US)
+    run = session.run
+
+    def counted(staged: Any) -> Any:
+        sizes[-1] += 1
+        return run(staged)
+
+    def read(outputs: object) -> dict[str, object]:
+        clock.passes(10 * MS if sizes[-1] * 10 * US > 2.5 * MS else 0)
+        if sizes[-1] > 1:
+            sizes.append(0)
+        return {}
+
+    session.run, session.read = counted, read  # type: ignore[method-assign]
+    assert audit(Issuer(session, library(), 1, overlapped=False), 10 * US, FREE).is_closed()
+    bursts = [size - 1 for size in sizes if size > 1]  # one query comes before each
+    assert bursts[0] == 5000
+    assert all(after == max(200, before // 2) for before, after in pairwise(bursts))
 
 
 def test_the_audit_leaves_state_where_it_is(clock: Clock) -> None:

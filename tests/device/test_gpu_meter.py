@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,16 +13,17 @@ from typing import Any
 
 import pytest
 
-from bench.device import gpu_meter, gpu_sampler
+from bench.device import gpu_account, gpu_meter, gpu_sampler
 from bench.device.gpu_meter import GpuMeter
 from bench.device.gpu_sampler import Sampler
 from bench.device.metering import Meter
-from bench.device.meters import meter_for
-from bench.device.nvml import UNSEEN, NotTold
+from bench.device.meters import UNSEEN, Unseen, meter_for
+from bench.device.nvml import UNSEEN as NO_PROCESS
+from bench.device.nvml import NotTold
 from bench.device.rapl import Rapl
 from bench.device.records import GPU_THROTTLED
 from tests.device.fake_nvml import UUID
-from tests.launch.talk import job
+from tests.launch.talk import job, measure
 
 MS = 1_000_000
 NOT_SUPPORTED = 3
@@ -37,8 +39,8 @@ def machine(nvml_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with one GPU, on which this process holds memory; short times tell something, however busy it is."""
     monkeypatch.setenv("LD_LIBRARY_PATH", str(nvml_folder))
     monkeypatch.setenv("FAKE_NVML", "pid=-1")
-    monkeypatch.setattr(gpu_meter, "COUNTER_NS", 1)
-    monkeypatch.setattr(gpu_meter, "LATE", float("inf"))
+    monkeypatch.setattr(gpu_account, "COUNTER_NS", 1)
+    monkeypatch.setattr(gpu_account, "LATE", float("inf"))
     monkeypatch.setattr(gpu_meter, "ANSWER_S", 60.0)
     monkeypatch.setattr(gpu_meter, "READY_S", 60.0)
 
@@ -130,16 +132,16 @@ def test_what_nothing_tells_is_not_measured_with_nvmls_reason(monkeypatch: pytes
     monkeypatch.setenv("FAKE_NVML", ",".join(["processes=0", *(f"fail:{call}={NOT_SUPPORTED}" for call in lost)]))
     told = measured(meter()).metering()
     assert (told.energy_uj, told.energy_by) == (None, "NVML says: Not Supported (nvmlDeviceGetTotalEnergyConsumption)")
-    assert (told.gpu_bytes, told.gpu_by) == (None, UNSEEN)
+    assert (told.gpu_bytes, told.gpu_by) == (None, NO_PROCESS)
 
 
 def test_times_that_are_no_times_of_the_timed_part_are_no_energy(monkeypatch: pytest.MonkeyPatch) -> None:
     one = measured(meter())
-    monkeypatch.setattr(gpu_meter, "LATE", 0.05)
+    monkeypatch.setattr(gpu_account, "LATE", 0.05)
     one._told["energy_ns"] = one._window_ns * 2
     assert "the sampler was late: it has the energy of " in one.metering().energy_by
     assert one.metering().energy_uj is None and one.metering().gpu_bytes == 700 << 20
-    monkeypatch.setattr(gpu_meter, "COUNTER_NS", 1 << 60)
+    monkeypatch.setattr(gpu_account, "COUNTER_NS", 1 << 60)
     assert "too short for NVML's figures" in one.metering().energy_by
 
 
@@ -220,6 +222,30 @@ def test_an_account_that_cannot_be_is_not_believed(lie: dict[str, Any], monkeypa
     nothing(measured(meter(), 0), "the sampler's account is not as it should be")
 
 
+@pytest.mark.parametrize(
+    ("facts", "lie"),
+    [
+        ({"power_limit_mw": "much"}, {}),
+        ({"others": 7}, {}),
+        ({"others": [["a", "b"]]}, {}),
+        ({}, {"ranges": {"sm_mhz": "fast"}}),
+        ({}, {"slowed": 3}),
+        ({}, {"others": ["x"]}),
+        ({}, {"count": "many", "capped": "some", "gap_ns": "long"}),
+    ],
+)
+def test_nonsense_about_the_gpu_is_never_an_error_of_the_worker(
+    facts: dict[str, Any], lie: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saying(monkeypatch, json.dumps({"facts": facts}), '{"at_ns": 1}', json.dumps({**GOOD, **lie}))
+    one = measured(meter(), 0)
+    told, notes = one.facts(), one.notes()
+    assert GPU_THROTTLED not in told
+    one.metering()
+    assert "not as it should be" in one.silent
+    assert any("not looked at" in note for note in [*notes, *one.notes()])
+
+
 def test_energy_beyond_any_gpus_is_left_for_the_power(monkeypatch: pytest.MonkeyPatch) -> None:
     saying(monkeypatch, '{"facts": {}}', '{"at_ns": 1}', json.dumps({**GOOD, "energy_uj": 10**13}))
     told = measured(meter(), 0).metering()
@@ -233,7 +259,7 @@ def test_a_sound_account_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (told.energy_uj, told.gpu_bytes) == (9, 7)
 
 
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="there is no other core")
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is no other core")
 def test_the_sampler_keeps_off_the_workers_cores() -> None:
     mine = min(os.sched_getaffinity(0))
     one = GpuMeter(UUID, [mine], tuple)
@@ -256,6 +282,9 @@ class _Counting:
         return {}
 
     def used_bytes(self, pids: list[int]) -> int:
+        raise NotTold("nobody")
+
+    def others(self, pids: list[int]) -> list[Any]:
         raise NotTold("nobody")
 
 
@@ -281,5 +310,39 @@ def kind(facts: dict[str, Any], **settings: Any) -> type[Meter]:
 def test_a_meter_is_chosen_by_what_the_session_runs_on() -> None:
     assert kind({"device": "cpu"}) is Rapl
     assert kind({}) is Rapl
+    assert kind({"device": "npu:0"}) is Unseen
+    assert Unseen("npu:0").metering()[1:] == (None, UNSEEN % "npu:0") * 2
     assert kind({"device": "cuda:1"}) is GpuMeter
     assert kind({"device": "cpu", "gpu": {"uuid": UUID}}) is GpuMeter
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_queries_that_arrive_are_metered_too(workers: int) -> None:
+    asked = job(
+        "tests.run.on_a_gpu:OnAGpu", scenario="server", rate_per_s=100.0, workers=workers,
+        max_ns=300 * MS, settings={"device": "cuda:0"},
+    )  # fmt: skip
+    run = measure(asked).run
+    assert run.failure is None
+    assert run.metered is not None and run.metered.gpu_bytes == 700 << 20
+    assert run.metered.own_bytes == 512 << 20
+    assert run.metered.window_ns >= sum(block.wall_ns for block in run.blocks[:1])
+    assert "gpu power" in run.facts
+
+
+def test_a_search_for_rates_alone_times_nothing_to_meter() -> None:
+    asked = job(
+        "tests.run.on_a_gpu:OnAGpu", scenario="server", aims=[[0.5, 10**9]], search_ns=200 * MS,
+        settings={"device": "cuda:0"},
+    )  # fmt: skip
+    run = measure(asked).run
+    assert run.failure is None and run.searched is not None
+    assert run.metered is None
+
+
+def test_a_worker_without_a_gpu_pays_for_nothing_of_it() -> None:
+    program = "import sys, bench.device.worker; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "bench.device.meters" in loaded
+    assert not loaded & {"pynvml", "subprocess", "bench.device.gpu_meter", "bench.device.nvml", "bench.device.rapl"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench import doctor
-from bench.doctor import gpus
+from bench.doctor import gpus, probing
 from bench.doctor.diagnosis import Diagnosis, Finding, Gpu, Machine, Severity, State
 from bench.doctor.gpu_findings import gpu_findings
 from bench.doctor.gpu_packages import Wheel, fit, installed, major_of
@@ -192,3 +193,17 @@ def test_a_tensorrt_that_nothing_loads_comes_with_the_one_that_is() -> None:
 def test_the_wheels_of_this_environment_are_read() -> None:
     assert "numpy" in {one.name for one in installed()}
     assert "numpy" not in " ".join(one.name for one in fit(installed(), "580.95.05", "13.0"))
+
+
+def test_an_examination_holds_the_gpus_and_what_disturbs_there(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_NVML", "persistence=0")
+    monkeypatch.setattr(gpus, "SIGNS", (str(machine / "dev" / "nvidiactl"),))
+    monkeypatch.setattr(probing, "backends", lambda: ())
+    diagnosis = doctor.examine()
+    assert [one.name for one in diagnosis.gpus] == ["Made-up GPU 0"]
+    found = {one.name: one for one in diagnosis.findings}
+    assert found["GPU 0 persistence"].remedy == "sudo nvidia-smi -i 0 -pm 1"
+    assert found["GPU 0 clocks"].severity is NOTE
+    text = doctor.render(diagnosis, width=160)
+    assert "driver 580.95.05, CUDA up to 13.0" in text and "→ sudo nvidia-smi -i 0 -pm 1" in text
+    assert json.loads(doctor.as_json(diagnosis))["gpus"][0]["uuid"] == UUID

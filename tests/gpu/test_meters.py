@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def test_work_takes_more_energy_than_none_and_twice_the_work_about_twice(gpu: cu
             staged = session.stage(asked)
             for _ in range(50):
                 session.run(staged)
-            told, facts, queries = metered(gpu.uuid, lambda session=session, staged=staged: session.run(staged))  # type: ignore[misc]
+            told, facts, queries = metered(gpu.uuid, partial(session.run, staged))
         assert told.energy_uj is not None and idle.energy_uj is not None, told.energy_by
         assert told.energy_uj > 1.2 * idle.energy_uj
         assert "gpu power" in facts

@@ -11,8 +11,9 @@ import pytest
 from bench import typed_json
 from bench.device.records import GPU_THROTTLED
 from bench.judge import throttled
+from bench.judge.ballot import Ballot
 from bench.judge.case import judge_case
-from bench.judge.metered import EARLIER, metered, metered_figures
+from bench.judge.metered import EARLIER, NOTHING_TIMED, metered, metered_figures
 from bench.judge.readings import is_voted, reading
 from bench.measure import _stop_rule
 from bench.report import metering
@@ -80,6 +81,8 @@ def test_what_is_not_known_is_not_measured_with_the_reason(metric: str, why: str
 
 def test_what_an_earlier_version_stored_says_so(tmp_path: Path) -> None:
     assert judged(tmp_path, ENERGY, 1e12, runs(None)).reason == EARLIER
+    unmeasured = [replace(one, blocks=()) for one in runs(None)]
+    assert metered_figures(unmeasured, [ENERGY])[0].why_not == NOTHING_TIMED
     stored = typed_json.parse(typed_json.dumps(runs(FULL)[0]))
     assert typed_json.read(ProcessRun, stored) == runs(FULL)[0]
     del stored["metered"]
@@ -119,3 +122,15 @@ def test_the_report_says_how_it_was_found() -> None:
         "3 J in 1 s by NVML's energy counter, of the whole GPU",
     ]
     assert metering.words(runs(WITHOUT)) == metering.words(runs(None)) == []
+
+
+@pytest.mark.parametrize(("found", "processes"), [(FULL, 8), (WITHOUT, 3)])
+def test_an_adaptive_case_does_not_go_on_for_what_no_process_tells(found: Metered, processes: int) -> None:
+    asked = case(requirement("single-stream", ENERGY, 1e12), processes=40)
+    ballot = Ballot(replace(asked, scenario=replace(asked.scenario, least_processes=1, error_rate=0.01)))
+    for one in runs(*[found] * 40):
+        ballot.add(one, latencies(one))
+        if ballot.closed:
+            assert one.index + 1 == processes
+            return
+    pytest.fail("it went on to its end")

@@ -243,6 +243,24 @@ def test_a_rate_that_the_harness_cannot_keep_is_told_and_never_met(tmp_path: Pat
     assert voted.outcome is Outcome.NOT_MEASURED
 
 
+@pytest.mark.parametrize(("late", "outcome"), [(0, "MET"), (1, "MET"), (3, "UNDECIDED"), (9, "NOT_MEASURED")])
+@pytest.mark.parametrize("promise", ["typical", "pool"])
+def test_a_process_whose_queries_the_harness_issued_late_has_no_vote(
+    tmp_path: Path, late: int, outcome: str, promise: str
+) -> None:
+    """One in 14 costs further processes, and no answer; if most are late, nothing is known."""
+    runs = [served(index, [4, 4, 4, 4]) for index in range(14)]
+    runs = [
+        replace(run, serving=replace(run.serving, late_p50_ns=6 * MS if run.index < late else MS))
+        for run in runs
+        if run.serving is not None
+    ]
+    one = case(requirement("server", "latency p50", 1e9), scenario="server", processes=14)
+    scenario = replace(one.scenario, least_processes=1, pooled=promise == "pool")
+    (found,) = judge_case(replace(one, scenario=scenario), contract(tmp_path), runs, latencies, None)[1]
+    assert found.outcome is Outcome[outcome], found.reason
+
+
 def test_a_few_queries_that_were_late_blame_nobody() -> None:
     run = served(0, [20, 20])
     assert run.serving is not None

@@ -108,3 +108,22 @@ def test_an_exit_from_within_is_never_the_program_s_own(monkeypatch: pytest.Monk
     monkeypatch.setattr("bench.commands.contracts.check_contract", lambda *_: sys.exit(0))
     assert main(["check", "contract.yaml"]) == 3
     assert main(["--version"]) == 0
+
+
+def test_init_takes_our_own_backend_before_a_foreign_one_that_likes_the_kind_as_well(tmp_path: Path) -> None:
+    """The foreign one's name comes first, and its probe would end whoever asks it in its own process."""
+    site = tmp_path / "site"
+    environment = offer(site, {"a-first": "foreign_first:Adapter"})
+    (site / "foreign_first.py").write_text(
+        "class Adapter:\n    artifact_kinds = ('onnx',)\n    options = {}\n    packages = ()\n"
+        "    concurrent_runs = False\n    open = None\n    def probe(self):\n        raise SystemExit('no')\n"
+    )
+    make_model(tmp_path / "model.onnx")
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "init", "model.onnx", "--no-measure", "-o", "contract.yaml"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "contract.yaml").read_text()
+    assert "backend: onnxruntime" in text
+    assert "a-first" not in text

@@ -1,0 +1,362 @@
+"""PyTorch on a GPU, as far as a machine without one can tell: refusals, what is waited for, and that no CPU answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from backends import cuda_probe, torch_cuda, torch_load, torch_places
+from backends.cuda_probe import Found, Gpu
+from backends.pytorch import PyTorchAdapter
+from backends.torch_cuda_session import TorchCudaSession, TorchCudaStateSession
+from backends.torch_graph import Captures
+from bench.conformance import examples
+from bench.conformance.examples import Example
+from bench.device import memory
+from bench.device.adapter import AdapterError, DeviceUnavailable, ModelRejected, Query, Settings
+from bench.device.records import GPU_OWN
+from tests.backends.cuda_stand_in import Torch
+from tests.backends.torch_models import as_eager, as_exported, as_torchscript
+
+ROOT = Path(__file__).parents[2]
+GPU = Gpu("GPU", "GPU-1", "9.0", 8 << 30)
+ON_GPU = Settings(device="cuda:0", residency="device")
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> list[Found]:
+    """What the driver says; one without a GPU, unless a test says otherwise."""
+    found = [Found(reason="the driver finds no GPU", remedy="look at `nvidia-smi`")]
+    monkeypatch.setattr(cuda_probe, "_FOUND", found)
+    return found
+
+
+# Not usable: why, and what mends it
+
+
+def refusal(settings: Settings = ON_GPU, fake: Any = torch) -> str:
+    with pytest.raises(DeviceUnavailable) as caught:
+        torch_cuda.demand(fake, settings.device)
+    return str(caught.value)
+
+
+def test_without_a_gpu_it_says_why_and_what_to_install(driver: list[Found]) -> None:
+    said = refusal()
+    assert said.startswith("cuda:0 cannot be used: the driver finds no GPU; to mend: look at `nvidia-smi`")
+    if torch.version.cuda is None:
+        assert f"torch {torch.__version__} is built without CUDA: then pip install" in said
+
+
+def test_a_gpu_with_a_torch_that_cannot_use_it(driver: list[Found]) -> None:
+    driver[:] = [Found((GPU,), "12.2")]
+    assert "built without CUDA; to mend: pip install" in refusal(fake=Torch(built_for=None))
+    unfit = Torch()
+    unfit.cuda.is_available = lambda: False  # type: ignore[method-assign]
+    assert "is for CUDA 13.0, and the driver speaks 12.2" in refusal(fake=unfit)
+    assert "there is no cuda:3: the driver has cuda:0 GPU" in refusal(Settings(device="cuda:3"))
+    driver[:] = [Found((GPU._replace(name="another"),), "13.0")]
+    assert "torch calls cuda:0 a GPU, the driver a another" in refusal(fake=Torch())
+
+
+def test_a_probe_lists_the_gpus_that_torch_can_use(driver: list[Found]) -> None:
+    assert torch_cuda.offered(Torch(built_for=None)) == ((), {}, "", "")
+    assert torch_cuda.offered(Torch())[2:] == ("the driver finds no GPU", "look at `nvidia-smi`")
+    driver[:] = [Found((GPU, GPU), "13.0")]
+    devices, versions, reason, _ = torch_cuda.offered(Torch())
+    assert (devices, versions, reason) == (("cuda:0",), {"cuda": "13.0", "cuda driver": "13.0"}, "")
+    assert "cpu" in PyTorchAdapter().probe().devices
+
+
+def test_arithmetic_that_the_gpu_has_not_is_refused() -> None:
+    torch_cuda.refuse_precision("tf32", GPU)
+    torch_cuda.refuse_precision("fp16", GPU._replace(capability="7.5"))
+    for precision in ("tf32", "bf16"):
+        with pytest.raises(DeviceUnavailable, match=f"{precision} needs a GPU of compute capability 8.0 or newer"):
+            torch_cuda.refuse_precision(precision, GPU._replace(capability="7.5"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "why"),
+    [
+        (Settings(extra={"cuda graph": True}), "cuda graph", "it is of a GPU"),
+        (Settings(extra={"gpu memory limit": "2 GiB"}), "gpu memory limit", "it is of a GPU"),
+        (Settings(precision="tf32"), "precision", "a CPU has fp32"),
+        (Settings(device="cuda:0", extra={"cuda graph": True}), "cuda graph", "needs `residency: device`"),
+        (
+            Settings(device="cuda:0", residency="device", extra={"cuda graph": True, "compile": "reduce-overhead"}),
+            "cuda graph",
+            "captures graphs of its own",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_told_beforehand(settings: Settings, name: str, why: str) -> None:
+    found = PyTorchAdapter().conflict(examples.mlp().model, settings)
+    assert found is not None and found[0] == name and why in found[1]
+    with pytest.raises(AdapterError, match=name):
+        PyTorchAdapter().open(examples.mlp().model, settings)
+
+
+def test_a_limit_that_is_no_size_is_refused() -> None:
+    with pytest.raises(AdapterError, match="write it like 2 GiB"):
+        PyTorchAdapter().open(examples.mlp().model, Settings(device="cuda:0", extra={"gpu memory limit": "much"}))
+
+
+def test_a_run_on_a_gpu_that_is_not_there_has_no_number(tmp_path: Path) -> None:
+    command = ["run", "configs/digits-all.yaml", "--on", "torch-cuda", "--only", "latency p50", "--json", "-", "-q"]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *command, "--results", str(tmp_path / "results")],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=250, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3, done.stdout + done.stderr
+    document = json.loads(done.stdout[done.stdout.index("{") : done.stdout.rindex("}") + 1])
+    (row,) = document["rows"]
+    assert (row["outcome"], row["figure"]["value"]) == ("not measured", None)
+    assert "cuda:0 cannot be used" in document["cases"][0]["failure"]["message"]
+
+
+# What a session does, and what it waits for
+
+
+def session(fake: Torch, example: Example, **facts: Any) -> Any:
+    """A session on the stand-in, opened as the adapter opens one; ``facts`` replace those of a GPU."""
+    told = {"device": "cuda:0", "residency": "device", "cuda graph": False, torch_places.FALLBACK: "allowed", **facts}
+    loaded = torch_load.load(torch, example.model, "eager")
+    kind = TorchCudaStateSession if example.model.state else TorchCudaSession
+    opened: Any = kind(fake, loaded, example.model, ON_GPU, told)
+    opened._open.enter_context(torch.inference_mode())
+    return opened
+
+
+@pytest.fixture
+def fake() -> Torch:
+    return Torch()
+
+
+@pytest.fixture
+def mlp() -> Example:
+    return as_eager(examples.mlp(), "build_mlp")
+
+
+def test_with_data_on_the_device_each_query_is_waited_for_once(fake: Torch, mlp: Example) -> None:
+    with session(fake, mlp) as opened:
+        for query, right in zip(mlp.queries, mlp.answers, strict=True):
+            staged = opened.stage(query)
+            fake.cuda.said.clear()
+            outputs = opened.run(staged)
+            assert fake.cuda.said == ["synchronize"]
+            np.testing.assert_allclose(opened.read(outputs)["y"], right["y"], mlp.rtol, mlp.atol)
+
+
+def test_with_data_on_the_host_the_copies_back_are_what_is_waited_for(fake: Torch, mlp: Example) -> None:
+    with session(fake, mlp, residency="host") as opened:
+        staged = opened.stage(mlp.queries[0])
+        fake.cuda.said.clear()
+        moved: list[Any] = []
+        whole = torch.Tensor.cpu
+
+        def back(one: torch.Tensor) -> torch.Tensor:
+            moved.append(one)
+            return whole(one)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch.Tensor, "cpu", back)
+            outputs = opened.run(staged)
+        assert len(moved) == 1 and fake.cuda.said == []
+        np.testing.assert_allclose(opened.read(outputs)["y"], mlp.answers[0]["y"], mlp.rtol, mlp.atol)
+
+
+def test_state_moves_on_on_the_device(fake: Torch) -> None:
+    example = as_eager(examples.recurrent(), "Recurrent")
+    with session(fake, example) as opened:
+        for query, right in zip(example.queries, example.answers, strict=True):
+            outputs = opened.run(opened.stage(query))
+            for name, array in opened.read(outputs).items():
+                np.testing.assert_allclose(array, right[name], example.rtol, example.atol)
+            opened.advance(outputs)
+
+
+def test_the_device_tells_its_own_times_of_the_model_and_of_the_copies(fake: Torch, mlp: Example) -> None:
+    with session(fake, mlp) as opened:
+        told = opened.device_times(opened.stage(mlp.queries[0]))
+    assert set(told) == {"gpu compute", "enqueue"}
+    assert told["gpu compute"] == 250_000 and told["enqueue"] > 0
+    with session(fake, mlp, residency="host") as opened:
+        told = opened.device_times(opened.stage(mlp.queries[0]))
+    assert told["host to device"] == told["gpu compute"] == told["device to host"] == 250_000
+
+
+def test_the_peak_of_the_gpus_memory_is_told_as_it_stands(fake: Torch, mlp: Example) -> None:
+    with session(fake, mlp) as opened:
+        staged = opened.stage(mlp.queries[0])
+        before = opened.facts()[torch_cuda.ALLOCATED]
+        opened.run(staged)
+        assert opened.facts()[torch_cuda.ALLOCATED] > before
+        assert opened.facts()[GPU_OWN] == 5000
+
+
+def test_the_words_of_torch_without_memory_are_known_for_what_they_are() -> None:
+    assert memory.ran_out("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8.00 GiB")
+
+
+@pytest.fixture
+def arithmetic() -> Iterator[Callable[[], list[bool]]]:
+    """What torch's settings of arithmetic are; afterwards they are as they were."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    kept = ((matmul, "allow_tf32"), (cudnn, "allow_tf32"), (cudnn, "benchmark"))
+    before = [getattr(*one) for one in kept]
+    yield lambda: [bool(getattr(*one)) for one in kept]
+    for (holder, name), value in zip(kept, before, strict=True):
+        setattr(holder, name, value)
+    torch.set_float32_matmul_precision("highest")
+
+
+def test_arithmetic_and_the_memorys_limit_are_said(arithmetic: Callable[[], list[bool]]) -> None:
+    fake = Torch()
+    values = {"cuda graph": False, "gpu memory limit": "2 GiB", "cudnn search": "exhaustive"}
+    facts = torch_cuda.configure(fake, Settings(device="cuda:0", precision="tf32"), values)
+    assert (facts["tf32"], facts["cudnn search"], facts["gpu memory limit"]) == (True, "exhaustive", "2 GiB")
+    assert arithmetic() == [True, True, True]
+    assert fake.cuda.limits == [(0.25, "cuda:0")]
+    facts = torch_cuda.configure(fake, Settings(device="cuda:0"), {**values, "gpu memory limit": None})
+    assert facts["tf32"] is False and "gpu memory limit" not in facts
+    assert arithmetic()[:2] == [False, False]
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert "reduced precision sums" in torch_cuda.configure(fake, Settings(device="cuda:0", precision="fp16"), values)
+
+
+# No CPU answers under a GPU's name
+
+
+@pytest.mark.parametrize("make", [as_torchscript, as_exported])
+def test_operators_on_the_cpu_are_seen_in_every_kind_of_model(make: Any, tmp_path: Path, mlp: Example) -> None:
+    example = make(examples.mlp(), tmp_path)
+    module = torch_load.load(torch, example.model, next(iter(example.model.artifacts))).module
+    arguments = torch.from_numpy(mlp.queries[0].arrays["x"])
+    with torch.inference_mode():
+        found = torch_places.astray(torch, lambda: module(arguments))
+    assert any(one.startswith(("aten.mm", "aten.matmul")) for one in found), found
+
+
+def test_a_model_that_the_cpu_computes_is_refused_by_its_operators_names(fake: Torch, mlp: Example) -> None:
+    with (
+        session(fake, mlp, **{torch_places.FALLBACK: "refused"}) as opened,
+        pytest.raises(
+            DeviceUnavailable, match=r"run on the CPU, not on cuda:0: aten\.\w+ \(\d\).*cpu fallback: allowed"
+        ),
+    ):
+        opened.stage(mlp.queries[0])
+    with session(fake, mlp) as opened:
+        opened.stage(mlp.queries[0])
+        facts = opened.facts()
+    assert "aten.relu (1)" in facts["operators on the cpu"]
+    assert "not on cuda:0, as `cpu fallback: allowed` permits" in facts["notes"][0]
+
+
+def test_where_the_device_computes_nothing_is_astray_and_what_comes_from_elsewhere_is_no_answer(mlp: Example) -> None:
+    """``meta`` is a real device that is not the CPU; its tensors hold nothing."""
+    away = Torch("meta")
+    with session(away, mlp, **{torch_places.FALLBACK: "refused"}) as opened:
+        opened._module.to("meta")
+        staged = opened.stage(mlp.queries[0])
+        assert opened.facts()["operators on the cpu"] == []
+        assert opened.run(staged).device.type == "meta"
+        with pytest.raises(DeviceUnavailable, match="output `y` is on cpu, not on cuda:0"):
+            opened.read(torch.zeros(1, 4))
+
+
+@pytest.mark.parametrize("make", [as_torchscript, as_exported, lambda one, _: as_eager(one, "build_mlp")])
+def test_a_model_is_loaded_whole_onto_its_device(make: Any, tmp_path: Path) -> None:
+    example = make(examples.mlp(), tmp_path)
+    kind = next(iter(example.model.artifacts), "eager")
+    module = torch_load.load(torch, example.model, kind, "meta").module
+    torch_cuda.refuse_elsewhere(module, "meta")
+    assert [one.device.type for one in module.parameters()] == ["meta"] * 3
+    with pytest.raises(DeviceUnavailable, match="3 tensors of the model are not on cuda:0: "):
+        torch_cuda.refuse_elsewhere(module, "cuda:0")
+
+
+def test_a_half_that_only_a_gpu_computes_is_refused_on_the_cpu(tmp_path: Path) -> None:
+    model = as_torchscript(examples.mlp(), tmp_path).model
+    with pytest.raises(ModelRejected, match="fp16 was asked for, but the model's is fp32"):
+        PyTorchAdapter().open(model, Settings(precision="fp16"))
+
+
+# CUDA graphs
+
+
+def test_a_replay_that_does_not_write_its_outputs_is_caught_and_one_that_does_is_taken(fake: Torch) -> None:
+    x = torch.arange(6.0).reshape(2, 3)
+    outputs: list[torch.Tensor] = []
+
+    def call(staged: Any) -> Any:
+        outputs.append(staged[0] * 2)
+        return outputs[-1]
+
+    with pytest.raises(DeviceUnavailable, match="output `y` of the replay is not that of a plain run"):
+        Captures(fake, "cuda:0").of(call, (x,), lambda one: {"y": one})
+    graph = type("Graph", (), {"replay": lambda self: outputs[-1].copy_(x * 2)})
+    fake.cuda.CUDAGraph = graph
+    captured = Captures(fake, "cuda:0").of(call, (x,), lambda one: {"y": one})
+    assert torch.equal(captured.replay(), x * 2)
+    assert fake.cuda.said.count("capture") == 2
+
+
+def test_what_cannot_be_captured_is_told_in_torchs_words_and_no_memory_stays_no_memory(fake: Torch) -> None:
+    def failing(error: Exception) -> Any:
+        calls = iter(range(100))
+
+        def call(staged: Any) -> Any:
+            if next(calls) == 3:  # the plain runs before are three
+                raise error
+            return staged[0]
+
+        return call
+
+    with pytest.raises(AdapterError, match="torch cannot capture this model: operation not permitted"):
+        Captures(fake, "cuda:0").of(
+            failing(RuntimeError("operation not permitted\nwhen capturing")), (torch.ones(1),), lambda one: {"y": one}
+        )
+    with pytest.raises(torch.OutOfMemoryError):
+        Captures(fake, "cuda:0").of(
+            failing(torch.OutOfMemoryError("CUDA out of memory")), (torch.ones(1),), lambda one: {"y": one}
+        )
+
+
+def test_a_session_captures_each_query_and_replays_it(fake: Torch, mlp: Example) -> None:
+    def graph() -> Any:
+        def replay() -> None:
+            fake.cuda.said.append("replay")
+            captured.outputs.copy_(right)
+
+        return type("Graph", (), {"replay": staticmethod(replay)})()
+
+    query, right = mlp.queries[0], torch.from_numpy(mlp.answers[0]["y"])
+    fake.cuda.CUDAGraph = graph
+    captured: Any = type("Nothing", (), {"outputs": torch.zeros(1, 4)})
+    with session(fake, mlp, **{"cuda graph": True}) as opened:
+        whole = Captures._check
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Captures, "_check", lambda *_: None)
+            captured = opened.stage(query)
+        whole(opened._graph, captured, {"y": right}, opened._named)
+        fake.cuda.said.clear()
+        np.testing.assert_allclose(opened.read(opened.run(captured))["y"], mlp.answers[0]["y"], 1e-4, 1e-5)
+    assert fake.cuda.said == ["replay", "synchronize"]
+
+
+def test_a_query_of_other_shapes_is_looked_at_once_for_all(fake: Torch, mlp: Example) -> None:
+    with session(fake, mlp) as opened:
+        opened.stage(mlp.queries[0])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch_places, "astray", lambda *_: pytest.fail("it was looked at already"))
+            opened.stage(Query({"x": np.ones((5, 8), np.float32)}, 5))

@@ -1,0 +1,229 @@
+"""PyTorch on an NVIDIA GPU. Each check is of the GPU's own work: on a CPU none of them can pass."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from backends import cuda_probe, torch_cuda
+from bench.conformance import AdapterConformance, Example, examples
+from bench.device.adapter import AdapterError, DeviceUnavailable, Session, Settings
+from tests.backends import torch_models
+from tests.backends.torch_models import as_exported, as_torchscript
+from tests.gpu.sessions import median_ns
+from tests.gpu.test_ort_cuda import audited
+from tests.gpu.torch_sessions import DEVICE, answer, built_by, layers, opened, query
+
+pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
+SIZE, BATCH = 2048, 64
+
+
+class OnDevice(AdapterConformance):
+    """What every adapter promises, on the GPU."""
+
+    adapter = "backends.pytorch:PyTorchAdapter"
+    __test__ = False
+    settings = Settings(device=DEVICE)
+
+    def make_examples(self, folder: Path) -> Sequence[Example]:
+        small = (as_torchscript(example, folder) for example in torch_models.small())
+        return [replace(one, settings=self.settings, rtol=1e-3, atol=1e-4) for one in small]
+
+    def make_wide_example(self, folder: Path) -> Example:
+        return replace(as_torchscript(examples.wide(), folder), settings=self.settings)
+
+    def test_as_many_threads_work_as_facts_say(self, wide: Example | None) -> None:
+        """Threads of the CPU are not what computes here."""
+
+    def test_it_is_the_gpu(self, examples: Sequence[Example], gpu: cuda_probe.Gpu) -> None:
+        with self._open(examples[0]) as session:
+            session.run(session.stage(examples[0].queries[0]))
+            facts = session.facts()
+        assert facts["gpu"] == gpu._asdict()
+        assert facts["operators on the cpu"] == []
+        assert int(str(facts[torch_cuda.ALLOCATED])) > 0
+
+
+class TestHostResident(OnDevice):
+    __test__ = True
+
+
+class TestDeviceResident(OnDevice):
+    __test__ = True
+    settings = Settings(device=DEVICE, residency="device")
+
+
+class TestExported(OnDevice):
+    __test__ = True
+    settings = Settings(device=DEVICE, residency="device")
+
+    def make_examples(self, folder: Path) -> Sequence[Example]:
+        small = (as_exported(example, folder) for example in torch_models.small())
+        return [replace(one, settings=self.settings, rtol=1e-3, atol=1e-4) for one in small]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("torch")
+
+
+@pytest.mark.parametrize("residency", ["host", "device"])
+def test_the_latencies_account_for_the_work(residency: str, folder: Path) -> None:
+    with opened(layers(folder, 16, SIZE), residency=residency) as session:
+        ratio, complaint = audited(session, BATCH, SIZE)
+    assert complaint == ""
+    assert ratio >= 0.95
+
+
+def test_a_run_without_its_wait_is_caught(folder: Path) -> None:
+    """The negative control: the same session, its run returning while the GPU still works."""
+    with opened(layers(folder, 16, SIZE)) as session:
+        inner: Any = session
+        inner.run = inner._call
+        _, complaint = audited(session, BATCH, SIZE)
+    assert complaint.startswith("the clock stopped before the work did")
+
+
+def device_ns(session: Session, asked: Any, name: str = "gpu compute", count: int = 20) -> float:
+    telling: Any = session
+    staged = session.stage(asked)
+    session.run(staged)
+    return float(np.median([telling.device_times(staged)[name] for _ in range(count)]))
+
+
+def test_the_devices_clock_and_the_hosts_agree_on_work_of_known_length() -> None:
+    """A kernel that spins: twice the ticks take twice the time, by both clocks; the host's is longer by little."""
+    asked, times = query(1, 256), []
+    for name in ("spinning_short", "spinning_long"):
+        with opened(built_by(name)) as session:
+            host, device = median_ns(session, asked), device_ns(session, asked)
+        assert device <= host <= 1.02 * device + 200_000
+        times.append(device)
+    assert times[1] / times[0] == pytest.approx(2, rel=0.02)
+
+
+def test_enqueueing_is_told_apart_from_computing(folder: Path) -> None:
+    with opened(layers(folder, 8, 4096)) as session:
+        asked = query(1024, 4096)
+        assert device_ns(session, asked, "enqueue") < device_ns(session, asked)
+    with opened(layers(folder, 1, 4096), residency="host") as session:
+        asked = query(4096, 4096)  # 64 MiB each way, at no more than 64 GB/s
+        assert device_ns(session, asked, "host to device") > (64 << 20) / 64
+        assert device_ns(session, asked, "device to host") > (64 << 20) / 64
+
+
+@pytest.mark.parametrize(("precision", "rtol"), [("fp32", 1e-4), ("tf32", 1e-2), ("bf16", 5e-2), ("fp16", 1e-2)])
+def test_outputs_are_the_cpus_within_the_precision(precision: str, rtol: float, folder: Path) -> None:
+    model, asked = layers(folder, 4, 512), query(32, 512)
+    right = answer(model, asked, device="cpu", residency="host")
+    for residency in ("host", "device"):
+        got = answer(model, asked, precision=precision, residency=residency)
+        np.testing.assert_allclose(got, right, rtol, rtol * float(np.abs(right).max()))
+
+
+def test_tf32_is_other_arithmetic_than_fp32(folder: Path) -> None:
+    model, asked = layers(folder, 4, 512), query(32, 512)
+    assert not np.array_equal(answer(model, asked, precision="fp32"), answer(model, asked, precision="tf32"))
+
+
+def test_a_model_that_goes_by_the_cpu_is_refused_or_told() -> None:
+    asked = query(2, 256)
+    with opened(built_by("PartlyOnCpu")) as session, pytest.raises(DeviceUnavailable, match=r"aten\.mul"):
+        session.stage(asked)
+    with opened(built_by("PartlyOnCpu"), {"cpu fallback": "allowed"}) as session:
+        session.stage(asked)
+        assert "aten.mul (1)" in str(session.facts()["operators on the cpu"])
+
+
+def test_a_captured_graph_answers_each_query_with_its_own(folder: Path) -> None:
+    model = layers(folder, 32, 256)
+    asked = [query(4, 256, seed) for seed in range(3)]
+    right = [answer(model, one, device="cpu", residency="host") for one in asked]
+    with opened(model, {"cuda graph": True}) as session:
+        staged = [session.stage(one) for one in asked]
+        for at in (0, 1, 2, 0):
+            np.testing.assert_allclose(session.read(session.run(staged[at]))["y"], right[at], 1e-3, 1e-3)
+        captured, enqueued = median_ns(session, asked[0]), device_ns(session, asked[0], "enqueue")
+    with opened(model) as session:
+        assert captured < median_ns(session, asked[0])  # 64 small kernels: launching them is most of the time
+        assert enqueued < device_ns(session, asked[0], "enqueue")
+
+
+def test_what_cannot_be_captured_is_told() -> None:
+    with (
+        opened(built_by("PartlyOnCpu"), {"cuda graph": True, "cpu fallback": "allowed"}) as session,
+        pytest.raises(AdapterError, match="torch cannot capture this model"),
+    ):
+        session.stage(query(2, 256))
+
+
+@pytest.mark.parametrize("mode", ["default", "reduce-overhead"])
+def test_a_compiled_model_answers_as_the_cpu_does(mode: str, tmp_path: Path) -> None:
+    example = as_exported(examples.mlp(), tmp_path)
+    with opened(example.model, {"compile": mode}) as session:
+        for asked, right in zip(example.queries, example.answers, strict=True):
+            got = session.read(session.run(session.stage(asked)))
+            np.testing.assert_allclose(got["y"], right["y"], 1e-3, 1e-4)
+        assert session.facts()["compile"] == mode
+
+
+def test_the_peak_of_the_gpus_memory_is_what_was_allocated(folder: Path) -> None:
+    """128 MiB of weights, and 64 MiB in each direction."""
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(DEVICE)
+    before = torch.cuda.memory_allocated(DEVICE)
+    with opened(layers(folder, 8, SIZE)) as session:
+        session.run(session.stage(query(8192, SIZE)))
+        peak = int(str(session.facts()[torch_cuda.ALLOCATED])) - before
+    least = (128 << 20) + 3 * (64 << 20)
+    assert least <= peak <= 1.5 * least
+
+
+def test_its_profile_is_of_kernels(folder: Path) -> None:
+    with opened(layers(folder, 4, SIZE)) as session:
+        profiled: Any = session
+        staged = session.stage(query(BATCH, SIZE))
+        told = profiled.profile([staged] * 5)
+        computed = device_ns(session, query(BATCH, SIZE))
+    assert told.operators[0].kind in ("aten::addmm", "aten::linear", "aten::mm")
+    assert sum(one.total_ns for one in told.operators) / 5 == pytest.approx(computed, rel=0.3)
+
+
+CONTRACT = """\
+benchpact: 1
+model: {name: layers, version: "1"}
+artifacts: {torchscript: {path: MODEL}}
+inputs: {x: {dtype: float32, shape: [batch, 2048]}}
+outputs: {y: {dtype: float32, shape: [batch, 2048]}}
+batch: batch
+limits:
+  single-stream: {latency p50: 1 s, processes: 2, time: 1 s}
+targets:
+  starved: {backend: pytorch, device: "cuda:0", options: {gpu memory limit: 64 MiB}}
+  gpu: {backend: pytorch, device: "cuda:0", residency: device}
+"""
+
+
+def test_a_gpu_out_of_memory_is_a_failure_in_torchs_words_and_the_next_case_runs(folder: Path, tmp_path: Path) -> None:
+    model = layers(folder, 16, SIZE).artifacts["torchscript"]  # 256 MiB of weights
+    (tmp_path / "contract.yaml").write_text(CONTRACT.replace("MODEL", os.path.relpath(model, tmp_path)))
+    command = [sys.executable, "-m", "bench", "run", "contract.yaml", "--results", "results"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 3, done.stdout + done.stderr
+    stored = [json.loads(one.read_text()) for one in tmp_path.glob("results/*/cases/*.json")]
+    cases = {case["target"]: case for case in stored}
+    assert cases["starved"]["failure"]["error"] == "OutOfMemory"
+    assert "CUDA out of memory" in cases["starved"]["failure"]["message"]
+    assert [one["outcome"] for one in cases["gpu"]["verdicts"]] == ["met"]
+    names = {one["name"] for run in cases["gpu"]["process_runs"] for one in run["device_times"]}
+    assert names == {"gpu compute", "enqueue"}

@@ -1,0 +1,90 @@
+"""PyTorch on ``cuda:0``: the models it runs there; nothing here can run on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from backends.pytorch import PyTorchAdapter
+from bench.device.adapter import Arrays, ModelFiles, Query, Session, Settings, TensorSpec
+from tests.backends.torch_models import script
+
+DEVICE = "cuda:0"
+
+
+class Layers(torch.nn.Module):
+    """``count`` matrix products of ``size``, with a ReLU after each."""
+
+    def __init__(self, count: int, size: int) -> None:
+        super().__init__()
+        torch.manual_seed(7)
+        self.layers = torch.nn.ModuleList([torch.nn.Linear(size, size) for _ in range(count)])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            x = torch.relu(layer(x))
+        return x
+
+
+class PartlyOnCpu(torch.nn.Module):
+    """Goes by the CPU in the middle, as code does that was never meant for a GPU."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x.cpu() * 2).to(x.device) + 1
+
+
+class Spinning(torch.nn.Module):
+    """Keeps one thread of the GPU busy for so many of its clock's ticks."""
+
+    def __init__(self, ticks: int = 100_000_000) -> None:
+        super().__init__()
+        self.ticks = ticks
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        spin: Any = torch.cuda._sleep
+        spin(self.ticks)
+        return x + 1
+
+
+def spinning_long() -> torch.nn.Module:
+    return Spinning(200_000_000)
+
+
+def spinning_short() -> torch.nn.Module:
+    return Spinning(100_000_000)
+
+
+def files(size: int, **more: Any) -> ModelFiles:
+    x, y = (TensorSpec(name, "float32", ("batch", size)) for name in "xy")
+    return ModelFiles(more.pop("artifacts", {}), (x,), (y,), **more)
+
+
+def layers(folder: Path, count: int, size: int) -> ModelFiles:
+    path = folder / f"layers-{count}-{size}.pt"
+    if not path.exists():
+        script(Layers(count, size), path)
+    return files(size, artifacts={"torchscript": path})
+
+
+def built_by(name: str, size: int = 256) -> ModelFiles:
+    """The model that a function, or a class, of this file builds."""
+    return files(size, factory=f"tests.gpu.torch_sessions:{name}", code_dir=Path(__file__).parents[2])
+
+
+def query(samples: int, size: int, seed: int = 1) -> Query:
+    return Query({"x": np.random.default_rng(seed).standard_normal((samples, size)).astype(np.float32)}, samples)
+
+
+def opened(model: ModelFiles, extra: Mapping[str, Any] | None = None, **settings: Any) -> Session:
+    asked = {"device": DEVICE, "residency": "device", **settings}
+    return PyTorchAdapter().open(model, Settings(**asked, extra=extra or {}))
+
+
+def answer(model: ModelFiles, asked: Query, extra: Mapping[str, Any] | None = None, **settings: Any) -> Any:
+    with opened(model, extra, **settings) as session:
+        arrays: Arrays = session.read(session.run(session.stage(asked)))
+    return arrays["y"]
