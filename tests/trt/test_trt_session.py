@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +303,25 @@ def test_a_state_of_another_shape_than_what_feeds_it_is_refused(tmp_path: Path, 
         outputs = session.run(session.stage(example.queries[0]))
         with pytest.raises(AdapterError, match="output `y` and the state `h` that it feeds differ in shape"):
             session.advance(outputs)  # type: ignore[attr-defined]
+
+
+# Threads
+
+
+def test_sessions_of_several_threads_answer_each_rightly(gpu: Software, examples: Any) -> None:
+    """As with several workers: each thread opens, stages, runs and closes its own."""
+    example, before = examples["mlp"], gpu.counts()
+
+    def work(at: int) -> None:
+        with opened(example, {"cuda graph": at % 2 == 1}, residency="device" if at > 1 else "host") as session:
+            staged = [session.stage(query) for query in example.queries]
+            for _ in range(10):
+                for one, right in zip(staged, example.answers, strict=True):
+                    np.testing.assert_allclose(session.read(session.run(one))["y"], right["y"], 1e-4, 1e-5)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert (gpu.counts().held, gpu.counts().retained) == (before.held, before.retained)
 
 
 # What is told beside the clock
