@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Tuple
 
 import numpy as np
 
@@ -169,7 +169,7 @@ class Graph:
     """Work that was captured from a stream once, and is launched again as a whole."""
 
     def __init__(self, handle: Any) -> None:
-        self._handle: Optional[Any] = handle
+        self._handle: Any = handle
         self.runnable: Any = check("making a CUDA graph", driver.cuGraphInstantiate(handle, 0))
 
     def launch(self, stream: Stream) -> None:
@@ -180,6 +180,9 @@ class Graph:
             handle, self._handle = self._handle, None
             check("ending a CUDA graph", driver.cuGraphExecDestroy(self.runnable))
             check("ending a CUDA graph", driver.cuGraphDestroy(handle))
+
+    def __del__(self) -> None:
+        _freed_at_last(self)
 
 
 def begin_capture(stream: Stream) -> None:

@@ -79,7 +79,10 @@ class Log:
 
 
 def new_log() -> Log:
-    """A log with the library's own logger (``native``) behind it, which keeps errors and passes nothing on."""
+    """A log with the library's own logger (``native``) behind it, which keeps errors and passes nothing on.
+
+    The library's own plugins are registered with it: graphs and engines may name them.
+    """
     log = Log()
     bad = (trt.ILogger.Severity.INTERNAL_ERROR, trt.ILogger.Severity.ERROR)
 
@@ -94,6 +97,9 @@ def new_log() -> Log:
                 log.keep(message)
 
     log.native = Logger()
+    register_plugins: Any = getattr(trt, "init_libnvinfer_plugins", None)  # TensorRT-RTX has none
+    if register_plugins is not None:
+        register_plugins(log.native, "")
     return log
 
 

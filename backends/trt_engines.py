@@ -116,6 +116,7 @@ def is_input(engine: "trt.ICudaEngine", name: str) -> bool:
 
 def context_of(engine: "trt.ICudaEngine", log: Log) -> "trt.IExecutionContext":
     """What runs the engine, with its own memory for what lies between layers; AdapterError where it gets none."""
+    log.forget()
     context = engine.create_execution_context()
     if context is None:
         raise AdapterError("%s makes no context to run in: %s" % (trt_api.name_of(), log.since("it does not say why")))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, nullcontext, suppress
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 from weakref import WeakSet
 
 import numpy as np
 
 from backends import cuda_driver, staging, trt_tell
-from backends.cuda_driver import Context, Stream, driver
+from backends.cuda_driver import Context, CudaError, Stream, driver
 from backends.trt_api import Log
 from backends.trt_engines import Engines
 from backends.trt_slot import Slot, Staged
@@ -90,18 +91,20 @@ class TrtSession:
     def __enter__(self) -> "TrtSession":
         return self
 
-    def __exit__(self, *_: Optional[object]) -> None:
-        """The library's own objects go first: they hold memory of the context."""
+    def __exit__(self, kind: Optional[Any], error: Optional[BaseException], trace: Optional[Any]) -> None:
+        """The library's own objects go first: they hold memory of the context.
+
+        After an error of the GPU's work nothing can be freed any more: then that error is the one to tell.
+        """
         self.run = self._enqueue = staging.closed
-        for slot in self._slots.values():
-            slot.close()
-        for staged in list(self._staged):
-            staged.close()
+        with suppress(CudaError) if error is not None else nullcontext(), ExitStack() as last_first:
+            for close in (self._cuda.close, self._stream.close, self._engines.close, self._clock.close):
+                last_first.callback(close)
+            for staged in self._staged:
+                last_first.callback(staged.close)
+            for slot in self._slots.values():
+                last_first.callback(slot.close)
         self._slots.clear()
-        self._clock.close()
-        self._engines.close()
-        self._stream.close()
-        self._cuda.close()
 
     def _slot_for(self, sizes: Mapping[str, int]) -> Slot:
         key = tuple(sorted(sizes.items()))

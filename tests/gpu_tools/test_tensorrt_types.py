@@ -105,7 +105,7 @@ def test_a_call_that_is_none_would_be_seen(types: Path, tmp_path: Path) -> None:
 def names_of_the_stand_in() -> dict[str, set[str]]:
     """The classes of the stand-in for TensorRT, and the names that each offers."""
     found = {}
-    for kind in ast.parse(FAKE.read_text()).body:
+    for kind in ast.parse(FAKE.read_text(encoding="utf-8")).body:
         if isinstance(kind, ast.ClassDef):
             own = [one.name for one in kind.body if isinstance(one, ast.FunctionDef | ast.ClassDef)]
             targets = [target for one in kind.body if isinstance(one, ast.Assign) for target in one.targets]

@@ -142,8 +142,8 @@ int cuDeviceGetUuid_v2(unsigned char *uuid, int device) { (void)device; memset(u
 int cuDeviceTotalMem_v2(size_t *size, int device) { (void)device; *size = limit; return OK; }
 int cuDeviceGetAttribute(int *value, int which, int device) { (void)device; *value = which == 75 ? 9 : 0; return OK; }
 int cuDevicePrimaryCtxSetFlags_v2(int device, unsigned flags) { (void)device; return flags == 1 || flags == 4 ? OK : INVALID_VALUE; }
-int cuDevicePrimaryCtxRetain(void **context, int device) { (void)device; *context = &the_context; retained++; return is_started ? OK : NOT_INITIALIZED; }
-int cuDevicePrimaryCtxRelease_v2(int device) { (void)device; return --retained < 0 ? INVALID_CONTEXT : OK; }
+int cuDevicePrimaryCtxRetain(void **context, int device) { (void)device; *context = &the_context; __atomic_add_fetch(&retained, 1, __ATOMIC_SEQ_CST); return is_started ? OK : NOT_INITIALIZED; }
+int cuDevicePrimaryCtxRelease_v2(int device) { (void)device; return __atomic_sub_fetch(&retained, 1, __ATOMIC_SEQ_CST) < 0 ? INVALID_CONTEXT : OK; }
 int cuCtxSetCurrent(void *context) { has_context = context != NULL; return OK; }
 int cuCtxGetCurrent(void **context) { *context = has_context ? &the_context : NULL; return OK; }
 int cuCtxGetDevice(int *device) { *device = 0; return has_context ? OK : INVALID_CONTEXT; }
@@ -169,8 +169,8 @@ int cuMemAlloc_v2(uint64_t *address, size_t size) {
 }
 int cuMemFree_v2(uint64_t address) {
   READY();
-  for (stream *s = streams; s; s = s->next) drain(s);
   pthread_mutex_lock(&lock);
+  for (stream *s = streams; s; s = s->next) drain(s);
   block **link = &blocks;
   while (*link && (*link)->at != (char *)address) link = &(*link)->next;
   block *b = *link;

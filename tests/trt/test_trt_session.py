@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +245,40 @@ def test_a_failed_query_is_an_error_of_that_run(gpu: Software, examples: Any) ->
             session.run(staged)
 
 
+@pytest.mark.parametrize(("fails", "told"), [(True, "the work on the GPU"), (False, "freeing memory of the GPU")])
+def test_the_works_error_is_told_though_nothing_can_be_freed_after_it(
+    fails: bool, told: str, gpu: Software, examples: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = cuda_driver.driver.cuMemFree
+
+    def refused(address: Any) -> Any:
+        free(address)
+        return (cuda_driver.driver.CUresult.CUDA_ERROR_ILLEGAL_ADDRESS,)
+
+    def query_fails() -> None:
+        with monkeypatch.context() as patch, opened(examples["mlp"]) as session:
+            staged = session.stage(examples["mlp"].queries[0])
+            patch.setattr(cuda_driver, "driver", Refusing(cuda_driver.driver, refused))
+            if fails:
+                gpu.fail(700)
+                session.run(staged)
+
+    with pytest.raises(CudaError, match=told):
+        query_fails()
+    gc.collect()  # what could not be freed goes now, and not while another test counts
+
+
+class Refusing:
+    """The driver, its ``cuMemFree`` replaced."""
+
+    def __init__(self, real: Any, free: Any) -> None:
+        self._real = real
+        self.cuMemFree = free
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
 # State
 
 
@@ -267,6 +303,25 @@ def test_a_state_of_another_shape_than_what_feeds_it_is_refused(tmp_path: Path, 
         outputs = session.run(session.stage(example.queries[0]))
         with pytest.raises(AdapterError, match="output `y` and the state `h` that it feeds differ in shape"):
             session.advance(outputs)  # type: ignore[attr-defined]
+
+
+# Threads
+
+
+def test_sessions_of_several_threads_answer_each_rightly(gpu: Software, examples: Any) -> None:
+    """As with several workers: each thread opens, stages, runs and closes its own."""
+    example, before = examples["mlp"], gpu.counts()
+
+    def work(at: int) -> None:
+        with opened(example, {"cuda graph": at % 2 == 1}, residency="device" if at > 1 else "host") as session:
+            staged = [session.stage(query) for query in example.queries]
+            for _ in range(10):
+                for one, right in zip(staged, example.answers, strict=True):
+                    np.testing.assert_allclose(session.read(session.run(one))["y"], right["y"], 1e-4, 1e-5)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert (gpu.counts().held, gpu.counts().retained) == (before.held, before.retained)
 
 
 # What is told beside the clock

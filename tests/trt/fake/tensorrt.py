@@ -124,6 +124,11 @@ def _cuda() -> Any:
     return library
 
 
+def init_libnvinfer_plugins(logger: Any, namespace: str) -> bool:
+    assert logger._is_made
+    return True
+
+
 def _error(logger: Any, message: str) -> None:
     assert logger._is_made, "the logger's own class was not initialised: the real one crashes"
     logger.log(ILogger.Severity.ERROR, message)
