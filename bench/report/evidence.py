@@ -98,8 +98,7 @@ def how(case: CaseResult) -> str:
     if timings:
         calls = max(one.calls_per_timing for one in case.process_runs)
         words.append(plural(timings, "timing") + (f", each the mean of {calls} queries" if calls > 1 else ""))
-    words += [*_arrivals(done), *_search(done), *_device_times(done)]
-    words += metering.words(done)
+    words += [*_arrivals(done), *_search(done), *_device_times(done), *metering.words(done)]
     words += [*_warm_ups(done), *_audits(done), *_disturbed(done), *_samples(case.process_runs)]
     return " · ".join(words)
 
