@@ -54,6 +54,7 @@ def test_a_measurement_tells_them_beside_its_latencies() -> None:
     assert set(names) == {"gpu compute", "enqueue", "host to device"}
     assert names["gpu compute"].count >= own_clock.FEWEST
     assert sum(block.count for block in told.run.blocks) == told.run.timings_count == len(told.ear.timings)
+    assert told.run.facts["asked"] == names["gpu compute"].count, "facts are told again once it was measured"
     assert measure(job()).run.device_times == ()
 
 
