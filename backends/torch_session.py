@@ -92,9 +92,10 @@ class TorchSession:
         return _runner(self._torch, module)
 
     def _widens(self, name: str, tensor: Any) -> bool:
-        """numpy has no bfloat16, and what autocast gave in half is float32 to the contract: every one of both is."""
-        declared = next(spec.dtype for spec in self._model.outputs if spec.name == name)
-        return tensor.dtype == self._torch.bfloat16 or (tensor.dtype == self._torch.float16 and declared == "float32")
+        """numpy has no bfloat16, and what autocast gave in half is float32 to the contract: each of both is one."""
+        if tensor.dtype == self._torch.float16 and self._facts.get("autocast") == "float16":
+            return any(spec.dtype == "float32" for spec in self._model.outputs if spec.name == name)
+        return bool(tensor.dtype == self._torch.bfloat16)
 
     def _for_state(self, array: Any) -> Any:
         return self._torch.from_numpy(array)

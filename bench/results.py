@@ -239,7 +239,7 @@ class Searched:
 
 @dataclass(frozen=True)
 class DeviceTime:
-    """What a device said by its own clock of queries between the timed blocks; no part of any latency."""
+    """What a device said by its own clock of queries after the timed ones; no part of any latency."""
 
     name: str
     """``gpu compute``, ``enqueue``, ``host to device``, ``device to host``, or another that the backend has."""

@@ -7,11 +7,10 @@ from typing import Any, Dict, NamedTuple
 
 import numpy as np
 
-from . import memory, records
+from . import memory, own_clock, records
 from .channel import Channel, Host
 from .disturbance import Watch
 from .metering import Meter
-from .own_clock import OwnClock
 from .records import Job
 from .scenarios import BLOCK_NS, Block, Issuer
 
@@ -47,11 +46,12 @@ def timed_loop(measurement: Measurement) -> None:
     measurement.meter.begin()
     _blocks(measurement)
     measurement.meter.end()
+    if times := own_clock.told(measurement.issuer.session, measurement.issuer.pool):
+        measurement.channel.send(records.TIMES, times)
 
 
 def _blocks(measurement: Measurement) -> None:
     job, issuer, watch = measurement.job, measurement.issuer, measurement.watch()
-    own_clock = OwnClock(issuer.session)
     queries, samples, size = 0, 0, 1
     start = perf_counter_ns()
     while True:
@@ -62,11 +62,8 @@ def _blocks(measurement: Measurement) -> None:
         samples += block.samples
         elapsed = perf_counter_ns() - start
         measurement.send(block, start, seen)
-        own_clock.look(issuer.pool)
         enough = elapsed >= job.min_ns and queries >= job.min_queries
         is_over = elapsed >= (job.max_ns if samples >= job.must_samples else 2 * job.max_ns)
         if is_over or job.max_queries - queries < issuer.calls or (enough and measurement.host.wants_stop()):
-            break
+            return
         size = max(1, int(BLOCK_NS * block.samples // issuer.batch // max(1, block.span.wall_ns)))
-    if times := own_clock.told():
-        measurement.channel.send(records.TIMES, times)

@@ -1,6 +1,6 @@
-"""What a device says of queries by its own clock, between the timed blocks: beside the host's latencies, never instead.
+"""What a device says of queries by its own clock, after the timed ones: beside the host's latencies, never instead.
 
-No timed query is touched: each look runs a few more of the same queries, outside every block.
+No timed query is touched, and nothing that is counted beside them: a few more of the same queries are run.
 """
 
 from __future__ import annotations
@@ -11,35 +11,28 @@ from typing import Any, Dict, List, Mapping, Sequence
 
 from .adapter import Session
 
-A_LOOK, A_LOOK_NS = 8, 5_000_000
-"""Most queries between two blocks, and about the longest that they may take: a fifth of a block."""
+FEWEST, MOST, ABOUT_NS = 8, 200, 100_000_000
+"""Queries that are asked of: as many as take about so long, within these bounds."""
 PERCENTILES = {"p50_ns": 0.5, "p90_ns": 0.9, "p99_ns": 0.99}
 
 
-class OwnClock:
-    """Asks a session that has ``device_times``; of others it asks nothing."""
+def told(session: Session, pool: Sequence[Any]) -> Dict[str, Dict[str, int]]:
+    """By the name of each time, ns: how many, mean, least, most, percentiles by the nearest rank.
 
-    def __init__(self, session: Session) -> None:
-        self._ask = getattr(session, "device_times", None)
-        self._found: Dict[str, List[int]] = {}
-        self._next = 0
-
-    def look(self, pool: Sequence[Any]) -> None:
-        """A few queries of the pool, in turn."""
-        if self._ask is None:
-            return
-        until = perf_counter_ns() + A_LOOK_NS
-        for _ in range(A_LOOK):
-            told: Mapping[str, int] = self._ask(pool[self._next % len(pool)])
-            self._next += 1
-            for name, ns in told.items():
-                self._found.setdefault(name, []).append(max(0, int(ns)))
-            if perf_counter_ns() >= until:
-                return
-
-    def told(self) -> Dict[str, Dict[str, int]]:
-        """By the name of each time, ns: how many there are, mean, least, most, and percentiles by the nearest rank."""
-        return {name: _summary(sorted(times)) for name, times in self._found.items()}
+    Of a session that has no ``device_times`` nothing is asked.
+    """
+    ask = getattr(session, "device_times", None)
+    found: Dict[str, List[int]] = {}
+    if ask is None:
+        return {}
+    until = perf_counter_ns() + ABOUT_NS
+    for index in range(MOST):
+        times: Mapping[str, int] = ask(pool[index % len(pool)])
+        for name, ns in times.items():
+            found.setdefault(name, []).append(max(0, int(ns)))
+        if index + 1 >= FEWEST and perf_counter_ns() >= until:
+            break
+    return {name: _summary(sorted(times)) for name, times in found.items()}
 
 
 def _summary(times: List[int]) -> Dict[str, int]:

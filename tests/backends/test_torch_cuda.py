@@ -291,6 +291,13 @@ def test_a_half_that_only_a_gpu_computes_is_refused_on_the_cpu(tmp_path: Path) -
         PyTorchAdapter().open(model, Settings(precision="fp16"))
 
 
+def test_only_what_autocast_gave_in_half_is_widened_to_what_the_contract_says(fake: Torch, mlp: Example) -> None:
+    half = torch.ones(1, 4, dtype=torch.float16)
+    for autocast, dtype in (("float16", "float32"), ("off", "float16")):
+        with session(fake, mlp, autocast=autocast) as opened:
+            assert opened.read(half)["y"].dtype == dtype
+
+
 # CUDA graphs
 
 

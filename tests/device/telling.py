@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from backends.null import NullAdapter, NullSession
+from backends.null import NullAdapter
 from bench.device.adapter import ModelFiles, Settings
+from tests.device.spinning import SpinningSession
+
+SERVICE_NS = 1_000_000
+"""A query takes this long, so that no busy machine makes its audit doubtful."""
 
 
-class TellingSession(NullSession):
+class TellingSession(SpinningSession):
     """Its n-th query took the device n µs, and the host nine tenths of that."""
 
     def __init__(self, model: ModelFiles) -> None:
-        super().__init__(model)
+        super().__init__(model, SERVICE_NS)
         self.asked = 0
 
     def device_times(self, staged: Any) -> Mapping[str, int]:
         self.asked += 1
         return {"gpu compute": self.asked * 1000, "enqueue": self.asked * 900, "host to device": 7}
 
+    def facts(self) -> Mapping[str, object]:
+        return dict(super().facts(), asked=self.asked)
+
 
 class Telling(NullAdapter):
     """A backend whose sessions tell."""
 
-    def open(self, model: ModelFiles, settings: Settings) -> NullSession:
+    def open(self, model: ModelFiles, settings: Settings) -> TellingSession:
         return TellingSession(model)

@@ -1,4 +1,4 @@
-"""What a device says by its own clock: asked between blocks, told beside the latencies, of no session without one."""
+"""What a device says by its own clock: asked after the last block, told beside the latencies, of no other session."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from backends.null import NullSession
+from bench.device import own_clock
 from bench.device.adapter import ModelFiles
-from bench.device.own_clock import A_LOOK, OwnClock
 from bench.judge import enqueued
 from bench.results import DeviceTime, ProcessRun
 from tests.device.telling import TellingSession
@@ -20,11 +20,10 @@ TELLING = "tests.device.telling:Telling"
 
 
 def test_the_summary_is_of_all_that_was_told() -> None:
-    clock = OwnClock(TellingSession(NOTHING))
-    while clock._next < 100:
-        clock.look([()])
-    asked = clock._next
-    told = clock.told()["gpu compute"]
+    session = TellingSession(NOTHING)
+    told = own_clock.told(session, [()])["gpu compute"]
+    asked = session.asked
+    assert own_clock.FEWEST <= asked <= own_clock.MOST
     assert told["count"] == asked
     assert (told["least_ns"], told["most_ns"]) == (1000, asked * 1000)
     assert told["mean_ns"] == (asked + 1) * 500
@@ -32,19 +31,20 @@ def test_the_summary_is_of_all_that_was_told() -> None:
     assert told["p90_ns"] == -(-asked * 9 // 10) * 1000
 
 
-def test_queries_of_the_pool_are_asked_for_in_turn_and_few_at_a_time() -> None:
-    seen = []
-    session = TellingSession(NOTHING)
-    session.device_times = lambda staged: seen.append(staged) or {"gpu compute": 1}  # type: ignore[method-assign,func-returns-value]
-    OwnClock(session).look(["a", "b", "c"])
-    assert 1 <= len(seen) <= A_LOOK
-    assert seen == ["a", "b", "c", "a", "b", "c", "a", "b"][: len(seen)]
+def test_queries_of_the_pool_are_asked_for_in_turn() -> None:
+    seen: list[str] = []
+
+    class Noting(TellingSession):
+        def device_times(self, staged: str) -> dict[str, int]:
+            seen.append(staged)
+            return {"gpu compute": 1}
+
+    own_clock.told(Noting(NOTHING), ["a", "b", "c"])
+    assert seen[:8] == ["a", "b", "c", "a", "b", "c", "a", "b"]
 
 
 def test_a_session_without_a_clock_is_asked_nothing_and_tells_nothing() -> None:
-    clock = OwnClock(NullSession(NOTHING))
-    clock.look([()])
-    assert clock.told() == {}
+    assert own_clock.told(NullSession(NOTHING), [()]) == {}
 
 
 def test_a_measurement_tells_them_beside_its_latencies() -> None:
@@ -52,9 +52,9 @@ def test_a_measurement_tells_them_beside_its_latencies() -> None:
     assert told.run.failure is None, told.run.failure
     names = {one.name: one for one in told.run.device_times}
     assert set(names) == {"gpu compute", "enqueue", "host to device"}
-    blocks = len(told.run.blocks)
-    assert blocks <= names["gpu compute"].count <= A_LOOK * blocks
+    assert names["gpu compute"].count >= own_clock.FEWEST
     assert sum(block.count for block in told.run.blocks) == told.run.timings_count == len(told.ear.timings)
+    assert told.run.facts["asked"] == names["gpu compute"].count, "facts are told again once it was measured"
     assert measure(job()).run.device_times == ()
 
 
