@@ -148,8 +148,9 @@ class Session(Protocol):
     def facts(self) -> Mapping[str, object]:
         """What really runs, JSON-ready: at least ``device``, ``precision``, ``threads``, ``artifact``.
 
-        ``computes`` is False where the outputs are made up: nothing is then judged by them. ``notes`` may hold
-        sentences that a reader of the report must know, like a part that runs elsewhere.
+        The first three must be what the settings ask for, or nothing is measured (``told``). ``computes`` is
+        False where the outputs are made up: nothing is then judged by them. ``notes`` may hold a list of sentences
+        that a reader of the report must know, like a part that runs elsewhere.
         """
 
     def __enter__(self) -> "Session": ...
