@@ -93,6 +93,37 @@ def test_limits_that_differ_between_targets_are_said_to() -> None:
     assert re.search(r"latency p50 +by target +✓ 1 ms +✓ 1 ms\n", text), "and neither is called the best"
 
 
+Told = tuple[float, float | None, float | None, tuple[float, ...]]
+SIX = (0.9e6, 1e6, 1e6, 1e6, 1e6, 1.1e6)
+
+
+@pytest.mark.parametrize(
+    ("mine", "others", "best"),
+    [
+        ((1e6, 0.95e6, 1.05e6, (0.9e6, 1.1e6)), (2e6, 1.95e6, 2.05e6, (1.9e6, 2.1e6)), True),
+        ((1e6, 0.9e6, 1.1e6, (0.9e6, 1e6, 1.1e6)), (2e6, 1.95e6, 2.05e6, (1.9e6, 2.1e6)), False),
+        ((1e6, 0.95e6, 1.05e6, (0.9e6, 1.1e6)), (2e6, 1.9e6, 2.1e6, (1.9e6, 2e6, 2.1e6)), False),
+        ((1e6, 0.9e6, 1.1e6, SIX), (2e6, 1.95e6, 2.05e6, (1.9e6, 2.1e6)), True),
+        ((1e6, 0.95e6, 1.05e6, (1e6,)), (2e6, 1.95e6, 2.05e6, (2e6,)), False),
+        ((1e6, 1e6, 1e6, (1e6,)), (2e6, 2e6, 2e6, (2e6,)), False),
+        ((1e6, None, None, (0.9e6, 1e6, 1.1e6)), (2e6, 1.95e6, 2.05e6, (1.9e6, 2.1e6)), False),
+        ((1e6, None, None, ()), (2e6, None, None, ()), True),
+    ],
+)
+def test_the_best_of_a_line_is_told_from_real_intervals_alone(mine: Told, others: Told, best: bool) -> None:
+    cases = [
+        case(name, "null", "cold-start", (verdict("cold-start", figure, "at most", 9e6, "9 ms", MET, "w"),))
+        for name, figure in (("a", Figure("load time", "ns", *mine)), ("b", Figure("load time", "ns", *others)))
+    ]
+    assert ("1 ms* " in console.render(run(*cases), width=80)) == best
+
+
+def test_one_process_shows_its_value_and_no_interval() -> None:
+    alone = Figure("load time", "ns", 1e6, 1e6, 1e6, (1e6,), 1)
+    assert values.measured(alone) == "1 ms"
+    assert values.measured(replace(alone, processes=(1e6, 1e6))) == "1 ms [1, 1]"
+
+
 def test_an_interrupted_run_says_what_is_missing_and_how_to_go_on() -> None:
     text = console.render(every_outcome(), width=80, where="results/x")
     assert "! 1 case not measured: torch-ts.cold-start\n" in text
