@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from bench.report import console, values
+from bench.report import console, evidence, junit, values
 from bench.report.text import clean
-from bench.results import Figure, Limit, Outcome, StoredRun, Verdict
-from tests.report.example import MET, MISSED, case, every_outcome, kept, latency, run, verdict
+from bench.results import Failure, Figure, Json, Limit, Outcome, ProcessRun, StoredRun, Verdict
+from tests.report.example import MET, MISSED, case, every_outcome, kept, latency, process, run, verdict
 from tests.report.hostile import hostile_text, poisoned
 
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
@@ -122,6 +122,23 @@ def test_one_process_shows_its_value_and_no_interval() -> None:
     alone = Figure("load time", "ns", 1e6, 1e6, 1e6, (1e6,), 1)
     assert values.measured(alone) == "1 ms"
     assert values.measured(replace(alone, processes=(1e6, 1e6))) == "1 ms [1, 1]"
+
+
+@pytest.mark.parametrize(
+    ("asked", "count", "words"),
+    [
+        ({"processes": 5}, 4, "3 of 5 processes finished"),
+        ({"processes": 40, "least_processes": 8, "error_rate": 0.01}, 4, "3 of 8 processes finished"),
+        ({"processes": 40, "least_processes": 8, "error_rate": 0.01}, 10, "9 of 10 processes finished"),
+        ({}, 4, "3 of 4 processes finished"),
+    ],
+)
+def test_processes_are_counted_of_those_that_were_asked_for(asked: dict[str, Json], count: int, words: str) -> None:
+    spent = Failure("BudgetSpent", "the time budget was spent before this process")
+    runs = (*(process(index) for index in range(count - 1)), ProcessRun(count - 1, failure=spent))
+    one = case("a", "null", "single-stream", (), process_runs=runs, settings=asked)
+    assert evidence.how(one).startswith(words)
+    assert words in junit.render(run(one))
 
 
 def test_an_interrupted_run_says_what_is_missing_and_how_to_go_on() -> None:
