@@ -41,9 +41,9 @@ def weight_dtypes(path: Path) -> Dict[str, int]:
     counts: Dict[str, int] = Counter()
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
-            for graph in _messages(data, (0, len(data)), GRAPH):
-                for tensor in _messages(data, graph, INITIALIZER):
-                    dtype, size = _head(data, tensor)
+            for graph in messages(data, (0, len(data)), GRAPH):
+                for tensor in messages(data, graph, INITIALIZER):
+                    dtype, size = head(data, tensor)
                     counts[dtype] += size
         except (IndexError, ValueError):
             return {}
@@ -55,10 +55,10 @@ def external_files(path: Path) -> Set[Path]:
     found: Set[Path] = set()
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
-            for graph in _messages(data, (0, len(data)), GRAPH):
-                for tensor in _messages(data, graph, INITIALIZER):
-                    for entry in _messages(data, tensor, EXTERNAL_DATA):
-                        words = {field: data[slice(*at)] for field, at in _fields(data, entry) if isinstance(at, tuple)}
+            for graph in messages(data, (0, len(data)), GRAPH):
+                for tensor in messages(data, graph, INITIALIZER):
+                    for entry in messages(data, tensor, EXTERNAL_DATA):
+                        words = {field: data[slice(*at)] for field, at in fields(data, entry) if isinstance(at, tuple)}
                         if words.get(KEY) == b"location":
                             found.add(path.parent / words.get(VALUE, b"").decode(errors="replace"))
         except (IndexError, ValueError):
@@ -66,16 +66,17 @@ def external_files(path: Path) -> Set[Path]:
     return found
 
 
-def _messages(data: mmap.mmap, span: Span, wanted: int) -> Iterator[Span]:
-    for field, value in _fields(data, span):
+def messages(data: mmap.mmap, span: Span, wanted: int) -> Iterator[Span]:
+    """Where the messages of one repeated field lie."""
+    for field, value in fields(data, span):
         if field == wanted and isinstance(value, tuple):
             yield value
 
 
-def _head(data: mmap.mmap, span: Span) -> Tuple[str, int]:
+def head(data: mmap.mmap, span: Span) -> Tuple[str, int]:
     """A tensor's dtype and number of elements."""
     dims, dtype = [], 0
-    for field, value in _fields(data, span):
+    for field, value in fields(data, span):
         if field == DIMS and isinstance(value, int):
             dims.append(value)
         elif field == DIMS and isinstance(value, tuple):  # packed
@@ -88,7 +89,7 @@ def _head(data: mmap.mmap, span: Span) -> Tuple[str, int]:
     return DTYPES.get(dtype, "type %d" % dtype), prod(dims)
 
 
-def _fields(data: mmap.mmap, span: Span) -> Iterator[Tuple[int, Union[int, Span]]]:
+def fields(data: mmap.mmap, span: Span) -> Iterator[Tuple[int, Union[int, Span]]]:
     """The fields of one message: a number, or where its bytes lie."""
     at, end = span
     while at < end:

@@ -8,7 +8,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from backends import cuda_probe, onnx_weights, options, ort_config, ort_gpu, ort_providers, precision, probing, staging
+from backends import (
+    cuda_probe,
+    onnx_weights,
+    options,
+    ort_config,
+    ort_gpu,
+    ort_nodes,
+    ort_providers,
+    precision,
+    probing,
+    staging,
+)
 from backends.matching import Found, match_inputs, match_outputs
 from backends.ort_device import OrtDeviceSession, OrtDeviceStateSession
 from backends.ort_profile import OrtProfile, ProfiledOrtSession
@@ -91,7 +102,8 @@ class OnnxRuntimeAdapter:
         if kept is not None:
             kept.turn_on(config)
         ort.set_default_logger_severity(ort_config.FATAL)
-        if ort_providers.kind_of(settings.device) == "cpu":
+        on_cpu = ort_providers.kind_of(settings.device) == "cpu"
+        if on_cpu:
             native = _on_cpu(ort, path, config)
             session: Any = OrtStateSession if model.state else OrtSession
         else:
@@ -103,6 +115,13 @@ class OnnxRuntimeAdapter:
         match_outputs(model.outputs, _found(native.get_outputs()))
         facts["weights"] = weights = onnx_weights.weight_dtypes(path)
         facts["precision"] = _precision(settings, precision.of(weights, model))
+        if precision.quantised(weights):
+            ort_nodes.note(facts, precision.quantised(weights) % settings.precision)
+        if on_cpu and precision.is_narrow(weights, model):
+            from backends import ort_computed
+
+            told = functools.partial(ort_computed.tell, facts, path, model, settings)
+            session = functools.partial(session, told=told)
         facts["io binding"] = "inputs bound once, outputs preallocated where the query's shapes tell theirs"
         opened: Session = session(ort, native, model, facts)
         return opened if kept is None else ProfiledOrtSession(opened, native, kept)

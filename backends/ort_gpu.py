@@ -35,17 +35,12 @@ def opened(ort: Any, path: Path, config: Any, provider: Provider, settings: Sett
     allowed = values[ort_providers.FALLBACK] == "allowed"
     native, nodes = create(ort, path, config, asked, settings, allowed)
     told = ort_nodes.facts_of(nodes, [name for name, _ in asked], settings.device, allowed)
-    notes = [*_notes(facts), *_notes(told)]
+    notes = [*ort_nodes.notes_of(facts), *ort_nodes.notes_of(told)]
     facts.update(told, residency=settings.residency, **{"provider options": check_echo(native, asked)})
     facts.update({name: values[name] for name in (ort_providers.GRAPH, ort_providers.FALLBACK)})
     if notes:
         facts["notes"] = notes
     return native
-
-
-def _notes(facts: Mapping[str, object]) -> List[str]:
-    found = facts.get("notes", [])
-    return list(found) if isinstance(found, list) else []
 
 
 def create(ort: Any, path: Path, config: Any, asked: Asked, settings: Settings, allowed: bool) -> Tuple[Any, Nodes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from bench.device.adapter import DeviceUnavailable
 
@@ -63,6 +63,17 @@ def facts_of(nodes: Optional[Sequence[Placed]], wanted: Sequence[str], device: s
         copies = "; the target allows it, and data is copied at each border" if provider == CPU else ""
         notes.append("%d of %d nodes ran on %s: %s%s" % (len(own), sum(counts.values()), where, named(own), copies))
     return dict(found, notes=notes) if notes else found
+
+
+def note(facts: Dict[str, object], sentence: str) -> None:
+    """Add a sentence to the facts' notes."""
+    facts["notes"] = [*notes_of(facts), sentence]
+
+
+def notes_of(facts: Mapping[str, object]) -> List[str]:
+    """The facts' notes so far."""
+    found = facts.get("notes", [])
+    return list(found) if isinstance(found, list) else []
 
 
 def named(nodes: Sequence[Placed]) -> str:

@@ -56,10 +56,13 @@ BY_DEVICE: Dict[str, Tuple[str, ...]] = {"cpu": ("cpu",), "cuda": ("cuda", "tens
 CUDA_DEVICES = tuple("cuda:%d" % number for number in range(8))
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "fp64")
 COMPUTES: Mapping[str, Mapping[str, Tuple[str, ...]]] = {
+    "cpu": {"fp16": ("fp16", "fp32"), "bf16": ("bf16", "fp32")},
     "cuda": {"fp32": ("fp32", "tf32")},
     "tensorrt": {"fp32": ("fp32", "tf32", "fp16", "bf16"), "fp64": ()},
 }
-"""The precisions that a provider can compute a graph of that precision in; others in the graph's own only."""
+"""The precisions that a provider can compute a graph of that precision in; others in the graph's own only.
+
+Which of the two a 16-bit graph gets on a CPU is the framework's choice: ``ort_computed`` finds it out."""
 _OF_CUDA, _OF_TENSORRT = (GRAPH, SEARCH, MEMORY), (WORKSPACE, CACHE)
 
 
@@ -93,7 +96,7 @@ def other_precision(settings: Settings, graph: str) -> str:
         return asked + "the %s provider computes in the graph's: say `precision: %s`, or convert the model" % (
             word.upper() if word in ("cpu", "cuda") else word, graph,
         )  # fmt: skip
-    return asked + "%s computes it in %s" % (word, ", ".join(can) or "nothing: convert the model")
+    return asked + "%s computes it in %s" % (word, " or ".join(can) or "nothing: convert the model")
 
 
 def conflict(model: ModelFiles, settings: Settings, values: Mapping[str, Any]) -> Conflict:

@@ -103,6 +103,9 @@ def _chosen(command: Callable[..., int]) -> Callable[..., int]:
     return _with(command, *options)
 
 
+TIMEOUT = "Longest a process may take beside twice its longest warm-up and measuring: 4min if left out."
+
+
 @cli.command(
     epilog=_examples(
         "benchpact run contract.yaml",
@@ -115,7 +118,7 @@ def _chosen(command: Callable[..., int]) -> Callable[..., int]:
 @_chosen
 @click.option("--resume", metavar="RUN", shell_complete=_completed("runs"), help="Measure only what this run lacks.")
 @click.option("--time-budget", metavar="TIME", help="Longest the whole run may take, such as 60s.")
-@click.option("--timeout", metavar="TIME", help="Longest a process may take beyond its measuring: 4min if left out.")
+@click.option("--timeout", metavar="TIME", help=TIMEOUT)
 @click.option("--allow-code", is_flag=True, help="Run the contract's own Python code; read it first.")
 @click.option("--without-disturbed", is_flag=True, help="Judge without the blocks that other work disturbed.")
 @click.option("--json", "json_file", type=FILE, metavar="F", help="Write the report as JSON; - is standard output.")
@@ -153,7 +156,7 @@ def run(**given: Any) -> int:
 @_chosen
 @click.option("--resume", metavar="RUN", shell_complete=_completed("runs"), help="Measure only what this sweep lacks.")
 @click.option("--time-budget", metavar="TIME", help="Longest the whole sweep may take, such as 60s.")
-@click.option("--timeout", metavar="TIME", help="Longest a process may take beyond its measuring: 4min if left out.")
+@click.option("--timeout", metavar="TIME", help=TIMEOUT)
 @click.option("--allow-code", is_flag=True, help="Run the contract's own Python code; read it first.")
 @click.option("--json", "json_file", type=FILE, metavar="F", help="Write the sweep as JSON; - is standard output.")
 @click.option("--csv", "csv_file", type=FILE, metavar="F", help="… as CSV, one row a configuration.")

@@ -43,7 +43,10 @@ from bench.store import RunStore, TimingsWriter, load_timings
 NS_PER_S = 1_000_000_000
 TOLD_EVERY_NS = NS_PER_S // 10
 START_UP_S = 240.0
-"""Longest a worker may take for everything but warming up and measuring: import, load, outputs."""
+"""Longest a worker may take for everything but warming up and measuring: import, load, outputs.
+
+The longest that those may take counts twice beside it: a block begins before the time is up and ends later, an open
+loop answers what still waits, and a busy machine is slow."""
 HOPELESS = (*REFUSALS, "WorkerTimeout")
 """Failures that the next process of the same case would only repeat."""
 AWAY = (*UNREACHED, "LaunchError")

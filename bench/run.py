@@ -33,7 +33,7 @@ from bench.store import RunStore, create, new_run_id, open_run, reopen
 class RunOptions:
     """What the user asked of a run beyond the contract. ``time_budget_ns`` bounds the whole run.
 
-    ``timeout_ns`` is the longest a process may take beyond its measuring; None: ``measure.START_UP_S``.
+    ``timeout_ns`` is the longest a process may take beside twice its warm-up, measuring and search; None: 4 minutes.
     """
 
     results: Path

@@ -44,7 +44,8 @@ class Asked:
         refuse_unwritable(*self.files.values())
         refuse_losing(self.files.values(), [self.contract, *([self.targets] if self.targets else [])], READ)
         duration_ns("--time-budget", self.time_budget)
-        duration_ns("--timeout", self.timeout)
+        if duration_ns("--timeout", self.timeout) == 0:
+            raise ContractError(f"--timeout {self.timeout}: no process would end in time; leave it out, or say 30s")
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from bench.device.loop import quiet
 from bench.device.records import Job, TensorJob, encode_job
 from bench.device.scenarios import Issuer
 from bench.device.subject import load_adapter
+from bench.device.told import facts_of
 
 KEPT_PER_OPENING = 0.25
 """Share of the model's file that an opening may leave behind; a leak leaves all of it, or a multiple."""
@@ -249,6 +250,7 @@ class AdapterConformance:
         for example in examples:
             with self._open(example) as session:
                 facts = dict(session.facts())
+                facts_of(session, example.settings)
             assert json.loads(json.dumps(facts)) == facts
             assert {"device", "precision", "threads", "artifact"} <= set(facts)
             assert facts["device"] == example.settings.device

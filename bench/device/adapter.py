@@ -148,10 +148,11 @@ class Session(Protocol):
     def facts(self) -> Mapping[str, object]:
         """What really runs, JSON-ready: at least ``device``, ``precision``, ``threads``, ``artifact``.
 
-        ``computes`` is False where the outputs are made up: nothing is then judged by them. ``notes`` may hold
-        sentences that a reader of the report must know, like a part that runs elsewhere. On a GPU ``gpu`` is an
-        object with its ``name`` and ``uuid`` as the driver tells them; ``gpu memory by its own account`` may be what
-        the framework took of it at most, in bytes. It is asked after opening, and on a GPU again after the timed part.
+        The first three must be what the settings ask for, or nothing is measured (``told``). ``computes`` is
+        False where the outputs are made up: nothing is then judged by them. ``notes`` may hold a list of sentences
+        that a reader of the report must know, like a part that runs elsewhere. On a GPU ``gpu`` is an object with
+        its ``name`` and ``uuid`` as the driver tells them; ``gpu memory by its own account`` may be what the
+        framework took of it at most, in bytes. It is asked after opening, and on a GPU again after the timed part.
         """
 
     def __enter__(self) -> "Session": ...

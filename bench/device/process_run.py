@@ -24,6 +24,7 @@ from .outputs import NanCount, check
 from .records import Job
 from .scenarios import Issuer, WarmUp, warm_up
 from .subject import load_adapter, model_files, shares_session
+from .told import facts_of
 from .warmup import RULE
 
 
@@ -101,8 +102,8 @@ class ProcessRunner:
 
     def _say_facts(self, session: Session, library: SampleLibrary, versions: Dict[str, str], nan: NanCount) -> None:
         cost = loop_cost()
-        facts: Dict[str, Any] = dict(session.facts())
-        self._note([str(note) for note in facts.pop(records.NOTES, ())])
+        facts, notes = facts_of(session, Settings(**self.job.settings))
+        self._note(notes)
         if self.job.cores:
             facts["cores"] = ",".join(map(str, self.job.cores))
         if self.job.workers > 1:

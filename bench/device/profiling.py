@@ -15,6 +15,7 @@ from .operators import Profiled
 from .records import Job
 from .scenarios import Issuer
 from .subject import load_adapter, model_files
+from .told import facts_of
 
 FEWEST, MOST, ABOUT_NS = 5, 100, 1_000_000_000
 """Queries that are profiled: as many as take about a second, within these bounds."""
@@ -45,7 +46,9 @@ def profile(job: Job, channel: Channel) -> None:
         with channel.phase(records.PROFILE):
             staged = (issuer.pool * (queries // len(issuer.pool) + 1))[:queries]
             told = session.profile(staged)  # type: ignore[attr-defined]
-        facts: Dict[str, Any] = dict(session.facts())
+        facts, notes = facts_of(session, Settings(**job.settings))
+        if notes:
+            facts[records.NOTES] = notes
         samples = {"source": library.source, "count": library.count}
         channel.send(records.FACTS, {"facts": facts, "versions": dict(found.versions), "samples": samples})
         channel.send(records.PROFILED, dict(_fields(told), queries=queries, batch=issuer.batch))

@@ -89,8 +89,9 @@ def _value(value: Json) -> str:
 def how(case: CaseResult) -> str:
     """How it was measured: processes, batch, timings, warm-up, audit, samples."""
     done = [one for one in case.process_runs if one.is_whole]
-    count = plural(len(case.process_runs), "process", "processes")
-    words = [count if len(done) == len(case.process_runs) else f"{len(done)} of {count} finished"]
+    total = max(len(case.process_runs), _owed(case))
+    count = plural(total, "process", "processes")
+    words = [count if len(done) == total else f"{len(done)} of {count} finished"]
     batches = sorted({one.batch for one in done})
     if batches and batches != [1]:
         words.append("batch " + ", ".join(map(str, batches)))
@@ -101,6 +102,12 @@ def how(case: CaseResult) -> str:
     words += [*_arrivals(done), *_search(done), *_device_times(done), *metering.words(done)]
     words += [*_warm_ups(done), *_audits(done), *_disturbed(done), *_samples(case.process_runs)]
     return " · ".join(words)
+
+
+def _owed(case: CaseResult) -> int:
+    """How many processes were asked for; the least that may decide, where it goes on until they do."""
+    asked = case.settings.get("least_processes" if case.settings.get("error_rate") else "processes")
+    return asked if isinstance(asked, int) else 0
 
 
 def preset(case: CaseResult) -> str:

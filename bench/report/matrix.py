@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from bench.report import values
 from bench.report.rows import Row
-from bench.results import Outcome, Verdict
+from bench.results import Figure, Outcome, Verdict
 
 BY_TARGET = "by target"
+LEAST_OF_A_RANGE = 6
+"""From so many processes on the lowest to the highest is an interval of 95 % for the median: 1 - 2 / 2^6 = 96.9 %."""
 LEGEND = "* clearly the best of its line: its interval lies clear of all others'"
 
 
@@ -60,20 +62,29 @@ def _cell(one: Verdict | None, all_of_line: Sequence[Verdict | None]) -> Cell | 
 
 
 def _is_best(one: Verdict, all_of_line: Sequence[Verdict | None]) -> bool:
-    mine = _interval(one)
-    others = [_interval(other) for other in all_of_line if other is not None and other is not one]
-    told = [interval for interval in others if interval is not None]
-    if mine is None or not told:
+    """Whether its interval lies clear of those of all others that have a value; one without an interval hides it."""
+    mine = _interval(one.figure)
+    others = [other.figure for other in all_of_line if other is not None and other is not one]
+    told = [_interval(figure) for figure in others if figure.value is not None]
+    intervals = [interval for interval in told if interval is not None]
+    if mine is None or not told or len(intervals) < len(told):
         return False
     if one.direction == "at most":
-        return all(mine[1] < low for low, _ in told)
-    return all(mine[0] > high for _, high in told)
+        return all(mine[1] < low for low, _ in intervals)
+    return all(mine[0] > high for _, high in intervals)
 
 
-def _interval(verdict: Verdict) -> tuple[float, float] | None:
-    figure = verdict.figure
+def _interval(figure: Figure) -> tuple[float, float] | None:
+    """Where the true value may lie; None where nothing tells it. What no process measures, like a size, is exact."""
     if figure.value is None:
         return None
-    exact = figure.low is None or figure.high is None
-    low, high = (figure.value, figure.value) if exact else (figure.low, figure.high)
-    return None if low is None or high is None else (low, high)
+    if not figure.processes:
+        return (
+            figure.value if figure.low is None else figure.low,
+            figure.value if figure.high is None else figure.high,
+        )
+    told = [value for value in figure.processes if value is not None]
+    if figure.low is None or figure.high is None or len(told) < 2:
+        return None
+    is_range = (figure.low, figure.high) == (min(told), max(told))
+    return None if is_range and len(told) < LEAST_OF_A_RANGE else (figure.low, figure.high)

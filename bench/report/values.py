@@ -36,12 +36,13 @@ def measured(figure: Figure) -> str:
     """``1.23 ms [1.21, 1.31]``, ``998 µs [980 µs, 1.02 ms]``, ``1.23 ms`` without an interval, or ``–``.
 
     ``1.23 ms [≤ 9.81 ms]`` where the interval goes down to 0, which no time and no rate is below anyhow: it says
-    nothing of how little it may be.
+    nothing of how little it may be. One process's own value has no interval either.
     """
     if figure.value is None:
         return NOTHING
     value = shown(figure.value, figure.unit)
-    if figure.low is None or figure.high is None:
+    alone = len(figure.processes) == 1 and figure.low == figure.high
+    if figure.low is None or figure.high is None or alone:
         return value
     low, high = shown(figure.low, figure.unit), shown(figure.high, figure.unit)
     if figure.low <= 0 < figure.value and figure.unit in ("ns", "per_s"):

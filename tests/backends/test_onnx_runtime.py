@@ -13,6 +13,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from backends import ort_computed
 from backends.ort import OnnxRuntimeAdapter
 from bench.conformance import AdapterConformance, Example, onnx_examples, wide_onnx_example
 from bench.device.adapter import (
@@ -123,20 +124,61 @@ def test_a_bad_option_says_what_would_be_right(mlp: Example, extra: dict[str, An
         open_it(mlp.model, extra=extra)
 
 
-def test_a_half_precision_graph_is_never_measured_as_single_precision(tmp_path: Path) -> None:
+def half(folder: Path) -> ModelFiles:
     weights = numpy_helper.from_array(np.eye(4, dtype=np.float16), "w")
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT16, ["batch", 4]) for name in ("x", "y")]
-    path = saved(tmp_path / "half.onnx", [helper.make_node("MatMul", ["x", "w"], ["y"])], ends[:1], ends[1:], [weights])
+    path = saved(folder / "half.onnx", [helper.make_node("MatMul", ["x", "w"], ["y"])], ends[:1], ends[1:], [weights])
     specs = [(TensorSpec(name, "float16", ("batch", 4)),) for name in ("x", "y")]
-    model = ModelFiles({"onnx": path}, specs[0], specs[1])
-    for asked in ("fp32", "bf16"):
-        with pytest.raises(ModelRejected, match=f"precision {asked} was asked for, but the graph's is fp16"):
-            open_it(model, precision=asked)
-    with open_it(model, precision="fp16") as session:
-        assert session.facts()["precision"] == "fp16"
-        assert session.facts()["weights"] == {"float16": 16}
+    return ModelFiles({"onnx": path}, specs[0], specs[1])
+
+
+@pytest.mark.parametrize("optimization", ["all", "disabled"])
+def test_a_half_precision_graph_is_reported_in_what_it_is_computed_in(tmp_path: Path, optimization: str) -> None:
+    model, extra = half(tmp_path), {"graph optimization": optimization}
+    with pytest.raises(ModelRejected, match=r"precision bf16 was asked for, but the graph's is fp16, .* fp16 or fp32"):
+        open_it(model, precision="bf16", extra=extra)
+    computed = ort_computed.computed_in(model.artifacts["onnx"], Settings(extra=extra))
+    (dtype,) = computed
+    right, wrong = ("fp32", "fp16") if dtype == "float32" else ("fp16", "fp32")
+    with open_it(model, precision=right, extra=extra) as session:
+        facts = session.facts()
+        assert (facts["precision"], facts["arithmetic"], facts["weights"]) == (right, {dtype: 16}, {"float16": 16})
+        assert bool(facts.get("notes")) == (right == "fp32")
+        assert session.facts() == facts
         x = np.ones((2, 4), np.float16)
         np.testing.assert_array_equal(session.read(session.run(session.stage(Query({"x": x}, 2))))["y"], x)
+    told = f"computes this fp16 graph in {right} on this CPU: say `precision: {right}`"
+    with open_it(model, precision=wrong, extra=extra) as session, pytest.raises(ModelRejected, match=told):
+        session.facts()
+
+
+def test_what_cannot_be_found_out_of_a_half_precision_graph_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ort_computed, "BOOT", "raise SystemExit('no room')")
+    told = r"computes half\.onnx was not to be found: no room"
+    with open_it(half(tmp_path)) as session, pytest.raises(AdapterError, match=told):
+        session.facts()
+
+
+def test_quantised_weights_are_noted_beside_the_word_of_the_rest(tmp_path: Path) -> None:
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 4]) for name in ("x", "y")]
+    weights = [
+        numpy_helper.from_array(np.eye(4, dtype=np.int8), "w"),
+        numpy_helper.from_array(np.array(0.5, np.float32), "scale"),
+        numpy_helper.from_array(np.array(0, np.int8), "zero"),
+    ]
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "scale", "zero"], ["f"]),
+        helper.make_node("MatMul", ["x", "f"], ["y"]),
+    ]
+    path = saved(tmp_path / "q.onnx", nodes, ends[:1], ends[1:], weights)
+    specs = [(TensorSpec(name, "float32", ("batch", 4)),) for name in ("x", "y")]
+    with open_it(ModelFiles({"onnx": path}, specs[0], specs[1])) as session:
+        assert session.facts()["precision"] == "fp32"
+        assert session.facts()["notes"] == [
+            "weights are int8 (17): the model is quantised, and precision fp32 is only of its floating-point parts"
+        ]
 
 
 def test_every_plain_dtype_passes_through(tmp_path: Path) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from backends import onnx_weights
+from backends import onnx_arithmetic, onnx_weights
 from bench.conformance import onnx_examples
 
 TYPES = {
@@ -54,3 +56,34 @@ def test_no_bytes_make_it_raise(tmp_path: Path, data: bytes, cut: int) -> None:
     for broken in (data, whole[: cut % len(whole) or 1], whole[: cut % len(whole)] + data):
         path.write_bytes(broken)
         onnx_weights.weight_dtypes(path)
+        onnx_arithmetic.arithmetic(path)
+
+
+def graph(path: Path, nodes: list[str], weights: dict[str, str]) -> Path:
+    """Nodes as ``Operator in,in out``, a cast's type behind its name; x is float16, each weight has 6 numbers."""
+    made = []
+    for kind, inputs, output in map(str.split, nodes):
+        name, _, to = kind.partition(":")
+        attributes: dict[str, Any] = {"to": TYPES[to]} if to else {}
+        made.append(helper.make_node(name, inputs.split(","), [output], **attributes))
+    end = helper.make_tensor_value_info("x", TensorProto.FLOAT16, [1])
+    kept = [numpy_helper.from_array(np.ones((2, 3), dtype), name) for name, dtype in weights.items()]
+    onnx.save(helper.make_model(helper.make_graph(made, "g", [end], [], kept)), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("nodes", "weights", "computed"),
+    [
+        (["MatMul x,w y"], {"w": "float16"}, {"float16": 6}),
+        (["Cast:float32 w v", "Cast:float32 x z", "MatMul z,v y"], {"w": "float16"}, {"float32": 6}),
+        (["Transpose w t", "Cast:float32 t v", "MatMul x,v y"], {"w": "float16"}, {"float32": 6}),
+        (["Relu x r", "Cast:float32 r z", "Exp z e", "Neg e y"], {}, {"float16": 1, "float32": 2}),
+        (["Shape x s", "Reshape x,s y"], {}, {}),
+        (["Gather w,w g", "DequantizeLinear g,q y"], {"w": "int8", "q": "float32"}, {"float32": 6}),
+    ],
+)
+def test_a_graph_computes_in_what_its_weights_are_used_in(
+    tmp_path: Path, nodes: list[str], weights: dict[str, str], computed: dict[str, int]
+) -> None:
+    assert onnx_arithmetic.arithmetic(graph(tmp_path / "m.onnx", nodes, weights)) == computed

@@ -10,9 +10,11 @@ import pytest
 import yaml
 from onnx import TensorProto
 
+from backends import ort_computed, precision
 from bench.contract.check import check
 from bench.contract.load import load
 from bench.contract.model import Contract
+from bench.device.adapter import Settings
 from bench.errors import ContractError
 from bench.propose import propose, trial
 from bench.propose.trying import _short
@@ -244,9 +246,10 @@ def test_what_a_backend_says_is_cut_between_words() -> None:
     assert set(told.split()) == {"unusable", "..."}
 
 
-def test_the_precision_is_the_models_own(tmp_path: Path) -> None:
-    contract = proposed(models.dense(tmp_path / "m.onnx", 8, ["batch", 8], models.FLOAT16))
-    assert contract.targets[0].precision == "fp16"
+def test_the_precision_is_what_the_model_is_computed_in(tmp_path: Path) -> None:
+    model = models.dense(tmp_path / "m.onnx", 8, ["batch", 8], models.FLOAT16)
+    computed = precision.WORDS[max(ort_computed.computed_in(model, Settings()))]
+    assert proposed(model).targets[0].precision == computed
 
 
 def test_where_no_size_is_accepted_the_dimension_to_give_is_named(

@@ -446,6 +446,16 @@ class OddFacts(Faulty):
 
     def open(self, model: ModelFiles, settings: Settings) -> FaultySession:
         session = super().open(model, settings)
-        facts: dict[str, object] = {"huge": 1 << 80}
+        facts: dict[str, object] = {**session.facts(), "huge": 1 << 80}
+        session.facts = lambda: facts  # type: ignore[method-assign]
+        return session
+
+
+class RunsElsewhere(Faulty):
+    """Takes a target for the CPU, and says that it runs on a GPU, in another precision and with more threads."""
+
+    def open(self, model: ModelFiles, settings: Settings) -> FaultySession:
+        session = super().open(model, settings)
+        facts: dict[str, object] = {"device": "gpu:7", "precision": "int4", "threads": 64, "artifact": "tflite"}
         session.facts = lambda: facts  # type: ignore[method-assign]
         return session

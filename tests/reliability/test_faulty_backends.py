@@ -331,3 +331,11 @@ def test_facts_that_cannot_be_stored_are_a_protocol_error(tmp_path: Path) -> Non
     failure = failure_of(faulty.OddFacts, tmp_path)
     assert failure.error == "ProtocolError"
     assert "`facts` record is not as it should be" in failure.message
+
+
+def test_what_runs_otherwise_than_asked_is_not_measured(tmp_path: Path) -> None:
+    told = run(faulty.RunsElsewhere, tmp_path)
+    assert told.run.failure is not None
+    assert told.run.failure.error == "AdapterError"
+    assert told.run.failure.message.startswith("the adapter's `facts` say device gpu:7, but the target asks for cpu; ")
+    assert (told.run.facts, told.run.blocks) == ({}, ())

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from bench.report import console, values
+from bench.report import console, evidence, junit, values
 from bench.report.text import clean
-from bench.results import Figure, Limit, Outcome, StoredRun, Verdict
-from tests.report.example import MET, MISSED, case, every_outcome, kept, latency, run, verdict
+from bench.results import Failure, Figure, Json, Limit, Outcome, ProcessRun, StoredRun, Verdict
+from tests.report.example import MET, MISSED, case, every_outcome, kept, latency, process, run, verdict
 from tests.report.hostile import hostile_text, poisoned
 
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
@@ -91,6 +91,54 @@ def test_limits_that_differ_between_targets_are_said_to() -> None:
         width=80,
     )
     assert re.search(r"latency p50 +by target +✓ 1 ms +✓ 1 ms\n", text), "and neither is called the best"
+
+
+Told = tuple[float, float | None, float | None, tuple[float, ...]]
+SIX = (0.9e6, 1e6, 1e6, 1e6, 1e6, 1.1e6)
+
+
+@pytest.mark.parametrize(
+    ("mine", "others", "best"),
+    [
+        ((1e6, 0.95e6, 1.05e6, (0.9e6, 1.1e6)), (2e6, 1.95e6, 2.05e6, (1.9e6, 2.1e6)), True),
+        ((1e6, 0.9e6, 1.1e6, (0.9e6, 1e6, 1.1e6)), (2e6, 1.95e6, 2.05e6, (1.9e6, 2.1e6)), False),
+        ((1e6, 0.95e6, 1.05e6, (0.9e6, 1.1e6)), (2e6, 1.9e6, 2.1e6, (1.9e6, 2e6, 2.1e6)), False),
+        ((1e6, 0.9e6, 1.1e6, SIX), (2e6, 1.95e6, 2.05e6, (1.9e6, 2.1e6)), True),
+        ((1e6, 0.95e6, 1.05e6, (1e6,)), (2e6, 1.95e6, 2.05e6, (2e6,)), False),
+        ((1e6, 1e6, 1e6, (1e6,)), (2e6, 2e6, 2e6, (2e6,)), False),
+        ((1e6, None, None, (0.9e6, 1e6, 1.1e6)), (2e6, 1.95e6, 2.05e6, (1.9e6, 2.1e6)), False),
+        ((1e6, None, None, ()), (2e6, None, None, ()), True),
+    ],
+)
+def test_the_best_of_a_line_is_told_from_real_intervals_alone(mine: Told, others: Told, best: bool) -> None:
+    cases = [
+        case(name, "null", "cold-start", (verdict("cold-start", figure, "at most", 9e6, "9 ms", MET, "w"),))
+        for name, figure in (("a", Figure("load time", "ns", *mine)), ("b", Figure("load time", "ns", *others)))
+    ]
+    assert ("1 ms* " in console.render(run(*cases), width=80)) == best
+
+
+def test_one_process_shows_its_value_and_no_interval() -> None:
+    alone = Figure("load time", "ns", 1e6, 1e6, 1e6, (1e6,), 1)
+    assert values.measured(alone) == "1 ms"
+    assert values.measured(replace(alone, processes=(1e6, 1e6))) == "1 ms [1, 1]"
+
+
+@pytest.mark.parametrize(
+    ("asked", "count", "words"),
+    [
+        ({"processes": 5}, 4, "3 of 5 processes finished"),
+        ({"processes": 40, "least_processes": 8, "error_rate": 0.01}, 4, "3 of 8 processes finished"),
+        ({"processes": 40, "least_processes": 8, "error_rate": 0.01}, 10, "9 of 10 processes finished"),
+        ({}, 4, "3 of 4 processes finished"),
+    ],
+)
+def test_processes_are_counted_of_those_that_were_asked_for(asked: dict[str, Json], count: int, words: str) -> None:
+    spent = Failure("BudgetSpent", "the time budget was spent before this process")
+    runs = (*(process(index) for index in range(count - 1)), ProcessRun(count - 1, failure=spent))
+    one = case("a", "null", "single-stream", (), process_runs=runs, settings=asked)
+    assert evidence.how(one).startswith(words)
+    assert words in junit.render(run(one))
 
 
 def test_an_interrupted_run_says_what_is_missing_and_how_to_go_on() -> None:

@@ -244,6 +244,13 @@ def test_ctrl_c_keeps_what_is_done_says_how_to_go_on_and_resume_measures_only_th
     assert (place.only_run() / "cases" / "b.single-stream.json").exists()
 
 
+def test_a_timeout_of_nothing_is_refused(place: Place) -> None:
+    place.write({"a": "onnxruntime"})
+    done = place.run("--timeout", "0s")
+    assert done.returncode == 2
+    assert "--timeout 0s: no process would end in time" in done.stderr
+
+
 def test_resume_refuses_a_contract_that_has_changed(place: Place) -> None:
     place.write({"a": "onnxruntime"})
     assert place.run("-q").returncode == 0
