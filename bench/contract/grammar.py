@@ -139,7 +139,7 @@ SHAPE = Field(
 RANGE = Field(
     "range",
     ListOf(Number("a number", "0"), "lowest and highest value", "[0, 1]", 2, exactly=2),
-    "Lowest and highest value to generate where there are no samples; [0, 1] by default",
+    "Lowest and highest value to generate where there are no samples, [0, 1] by default; samples beyond it are noted",
 )
 INPUT = Record("dtype and shape", (DTYPE, SHAPE, RANGE), ref="input")
 OUTPUT = Record("dtype and shape", (DTYPE, SHAPE), ref="output")
