@@ -76,12 +76,12 @@ def job_for(contract: Contract, case: Case, index: int, max_ns: int, allow_code:
         aims=[list(aim) for one in case.requirements if (aim := max_rate_of(one.metric)) is not None],
         search_ns=search_ns,
         companions={one.kind: _companions(one) for one in contract.artifacts} if case.target.host else {},
-        programs=_programs(case.target, contract.folder, programs) if case.target.host and allow_code else [],
+        programs=program_files(case.target, contract.folder, programs) if case.target.host and allow_code else [],
         cores=list(case.target.cores),
     )
 
 
-def _programs(target: Target, folder: Path, options: Sequence[str]) -> list[str]:
+def program_files(target: Target, folder: Path, options: Sequence[str]) -> list[str]:
     """The files in the contract's folder that these options name: a program, and what it is started with."""
     found: dict[str, None] = {}
     for option in options:

@@ -435,6 +435,9 @@ class RunInfo:
     notices: tuple[str, ...] = ()
     limits: dict[str, dict[str, Limit]] = field(default_factory=dict)
     """Target -> id of a requirement -> its limit: for what was never measured. Not in older runs."""
+    files: dict[str, str] = field(default_factory=dict)
+    """File -> SHA-256 of all else that the figures follow from: samples, labels, predictions, further files of
+    artifacts, the user's own code. Not in older runs."""
 
 
 @dataclass(frozen=True)

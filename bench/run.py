@@ -17,6 +17,7 @@ from bench.contract.check_settings import chooses_code, own_code
 from bench.contract.model import Contract, Requirement
 from bench.device.adapter import STATES
 from bench.errors import ContractError
+from bench.going_on import changed, digests
 from bench.jobs import SEED, settings_for
 from bench.judge import soak
 from bench.judge.reservations import BUDGET_SPENT
@@ -75,7 +76,8 @@ def execute(
     """
     refuse_code(contract, plan, options.allow_code)
     text = contract.path.read_bytes()
-    store = _resumed(contract, plan, options, text) if options.resume else _new(contract, plan, options, text, notices)
+    info = _info(contract, plan, options, text, notices)
+    store = _resumed(contract, info, options, options.resume) if options.resume else create(options.results, info)
     finished = {name for name, result in store.finished().items() if not cut_short(result)}
     cases = [case for case in plan.cases if case.id not in finished]
     try:
@@ -156,12 +158,13 @@ def _where(case: Case) -> tuple[object, ...]:
     return (place,) if any(place) else ()
 
 
-def _new(contract: Contract, plan: Plan, options: RunOptions, text: bytes, notices: Sequence[str]) -> RunStore:
+def _info(contract: Contract, plan: Plan, options: RunOptions, text: bytes, notices: Sequence[str]) -> RunInfo:
+    """What a run that begins now stores of itself."""
     now = datetime.now(timezone.utc)
     owed: dict[str, list[Requirement]] = {}
     for case in plan.cases:
         owed.setdefault(case.target.name, []).extend(case.requirements)
-    info = RunInfo(
+    return RunInfo(
         layout=LAYOUT,
         run=new_run_id(now),
         started=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -188,27 +191,15 @@ def _new(contract: Contract, plan: Plan, options: RunOptions, text: bytes, notic
             **({"smoke": True} if options.smoke else {}),
         },
         notices=tuple(notices),
+        files=digests(contract, plan),
     )
-    return create(options.results, info)
 
 
-def _resumed(contract: Contract, plan: Plan, options: RunOptions, text: bytes) -> RunStore:
-    assert options.resume is not None
-    store = reopen(options.results, options.resume)
-    info, wanted = store.info, tuple(case.id for case in plan.cases)
-    changed = None
-    if info.contract_sha256 != hashlib.sha256(text).hexdigest():
-        changed = "the contract has changed since"
-    elif info.artifacts != {artifact.kind: sha256_of(artifact.path) for artifact in contract.artifacts}:
-        changed = "an artifact has changed since"
-    elif (options.sweep is None) != ("sweep" not in info.options):
-        other = "run" if options.sweep else "sweep"
-        changed = f"it was made by `benchpact {other}`: go on with `benchpact {other} {contract.path} --resume …`"
-    elif info.cases != wanted:
-        changed = f"its cases were {', '.join(info.cases)}: give the same --on and --only"
-    elif info.options.get("plan") != fingerprint(plan):
-        changed = "a target or a limit has changed since"
-    if changed:
+def _resumed(contract: Contract, info: RunInfo, options: RunOptions, resume: str) -> RunStore:
+    """The stored run, held from now on; ContractError where it is none of what ``info`` says."""
+    store = reopen(options.results, resume)
+    reason = changed(store.info, info, contract)
+    if reason:
         store.close()
-        raise ContractError(f"--resume {options.resume}: {changed}; leave --resume out to measure anew")
+        raise ContractError(f"--resume {resume}: {reason}; leave --resume out to measure anew")
     return store

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 BANDS = (
     {"__main__", "cli", "commands"},
-    {"run", "measure", "budget", "jobs", "profiling", "propose", "side_by_side"},
+    {"run", "measure", "budget", "jobs", "going_on", "profiling", "propose", "side_by_side"},
     {"launch", "remote", "edge", "store", "report", "progress", "doctor", "sweep"},
     {"judge", "plan", "contract", "registry", "artifacts", "stats", "quality", "units"},
     {"results", "metrics", "errors", "typed_json", "conformance", "interrupts"},

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import stat
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.artifacts.parameters import Count
+from bench.artifacts.told import Told
 from bench.device.adapter import TensorSpec
 from bench.errors import ContractError
 
@@ -25,7 +26,7 @@ class ArtifactFacts:
 
     A tensor whose shape alone is not told has the
     shape ``UNTOLD``. ``parameters`` are those of the framework's own model. ``size_bytes`` counts the
-    files it consists of.
+    files it consists of. ``told`` is what its maker wrote into it.
     """
 
     kind: str
@@ -36,6 +37,7 @@ class ArtifactFacts:
     producer_version: str | None
     opset: int | None
     size_bytes: int
+    told: Told = field(default_factory=Told)
 
 
 def free_dimension(tensor: str, axis: int) -> str:

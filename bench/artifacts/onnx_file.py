@@ -17,6 +17,7 @@ from bench.artifacts.facts import (
     size_of,
 )
 from bench.artifacts.onnx_weights import dtype_of, graphs, parameters, tensors
+from bench.artifacts.told import told_by
 from bench.device.adapter import UNTOLD, TensorSpec
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ def read(path: Path, companions: tuple[Path, ...]) -> ArtifactFacts:
         producer_version=_text(path, model.producer_version) or None,
         opset=next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), None),
         size_bytes=size_bytes,
+        told=told_by(
+            {_text(path, one.key): _text(path, one.value) for one in model.metadata_props}, model.model_version
+        ),
     )
 
 

@@ -145,6 +145,9 @@ def _places(root: Found) -> Mapping[tuple[str, ...], Place]:
             places.update({(field.name, one.name): value.at(one) for one in record.fields if value.has(one)})
         elif isinstance(value, tuple):
             places.update({(field.name, entry.name): entry.place for entry in value})
+    for tensor in root.get(words.INPUTS) or ():
+        if tensor.value is not None and tensor.value.has(words.RANGE):
+            places["inputs", tensor.name, "range"] = tensor.value.at(words.RANGE)
     for entry in root.get(words.ARTIFACTS) or ():
         files: tuple[Found, ...] = entry.value.get(words.FILES) or ()
         for index, file in enumerate(files):

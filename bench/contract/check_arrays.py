@@ -1,4 +1,4 @@
-"""The validation files against the declared tensors and the requirements; of samples only headers are read."""
+"""The validation files against the declared tensors and the requirements: their headers, then their values."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.contract import check_samples
 from bench.contract.check_values import Samples, labelled, labels_allow, predictions_allow
 from bench.contract.findings import Findings
 from bench.contract.model import Contract, Requirement, Target
@@ -23,7 +24,7 @@ from bench.device.records import TensorJob
 from bench.device.safe_arrays import npy_header, npz_headers, read_npy, read_npz
 
 MOST_READ = 1 << 30
-"""Most of labels or predictions whose values are looked at."""
+"""Most of samples, labels or predictions whose values are looked at."""
 Headers = Mapping[str, tuple[Any, tuple[int, ...]]]
 
 
@@ -32,6 +33,8 @@ def check(contract: Contract, targets: Sequence[Target], findings: Findings) -> 
     files = contract.validation
     headers = _headers(contract, "samples", files.samples, findings)
     samples = _samples(contract, headers, findings) if headers is not None else None
+    if samples is not None and headers is not None:
+        check_samples.check(contract, _values(contract, "samples", files.samples, headers, findings), findings)
     asked = {one: None for target in targets for one in target.limits.requirements if _needs(contract, one, findings)}
     labels = _headers(contract, "labels", files.labels, findings)
     told = contract.tells_outputs

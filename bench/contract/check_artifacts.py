@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.artifacts import ArtifactFacts
+from bench.contract import check_words
 from bench.contract.check_files import facts_of
 from bench.contract.findings import Findings
 from bench.contract.model import Artifact, Contract
@@ -14,10 +15,6 @@ from bench.device.adapter import UNTOLD, TensorSpec
 
 POSITIONAL = ("torch-export", "torchscript")
 """Kinds whose tensors are told apart by position: their exporters make the names up."""
-CONVERTERS = ("openvino", "onnx", "onnxruntime", "onnxscript", "spox", "onnxsim", "onnx-simplifier", "onnx.quantize")
-"""Producers that only rewrote a model: they say nothing of the framework it was made with."""
-FRAMEWORKS = {"torch": "pytorch", "tf2onnx": "tensorflow", "skl2onnx": "scikit-learn", "sklearn": "scikit-learn"}
-"""Other names of frameworks, and what their exporters call themselves."""
 PARAMETER_TOLERANCE = 0.1
 """How far, relatively, an artifact may be off where another tells the number: exporters leave out what is not used."""
 
@@ -28,7 +25,7 @@ def check(contract: Contract, findings: Findings) -> tuple[Artifact, ...]:
     known = [(artifact, facts) for artifact, facts in read_facts if facts is not None]
     for artifact, facts in known:
         _tensors(contract, artifact, facts, findings)
-        _producer(contract, artifact, facts, findings)
+        check_words.check(contract, artifact, facts, findings)
     _parameters(contract, known, findings)
     return tuple(artifact for artifact, _ in known)
 
@@ -105,35 +102,6 @@ def _same(contract: Contract, what: str, spec: TensorSpec, own: TensorSpec, kind
             is_said = f"{said_size} here" if isinstance(said_size, int) else f"{quoted(str(said_size))} here"
             message = f"dimension {axis} of {head} is {is_said}, and fixed at {true_size} in the {kind} artifact"
             problems.add(place, f"{message}: {spelled(own)}")
-
-
-def _producer(contract: Contract, artifact: Artifact, facts: ArtifactFacts, findings: Findings) -> None:
-    if contract.framework is None or facts.producer is None or facts.producer.lower() in CONVERTERS:
-        return
-    said, made = _framework(contract.framework), _framework(facts.producer)
-    version = f" {facts.producer_version}" if facts.producer_version else ""
-    made_by = f"the {artifact.kind} artifact was made by {facts.producer}{version}"
-    if said != made:
-        findings.notice(f"{made_by}, the contract says {contract.framework}", contract.place("model", "framework"))
-    elif _is_other_release(contract.framework_version, facts, said):
-        place = contract.place("model", "framework version")
-        findings.notice(f"{made_by}, the contract says {contract.framework_version}", place)
-
-
-def _is_other_release(said: str | None, facts: ArtifactFacts, framework: str) -> bool:
-    """Whether framework and artifact tell different versions; an exporter's own version is not the framework's."""
-    if said is None or facts.producer_version is None or (facts.producer or "").lower() not in (framework, "torch"):
-        return False
-    return _release(said) != _release(facts.producer_version)
-
-
-def _framework(name: str) -> str:
-    return FRAMEWORKS.get(name.lower(), name.lower())
-
-
-def _release(version: str) -> str:
-    """The version without its build: ``2.13.0+cpu`` is 2.13.0."""
-    return version.split("+", 1)[0].strip()
 
 
 def _parameters(contract: Contract, known: Sequence[tuple[Artifact, ArtifactFacts]], findings: Findings) -> None:

@@ -89,8 +89,15 @@ _SYNONYMS = {
 
 BENCHPACT = Field("benchpact", _Format(), f"The version of the contract format: {FORMAT}", required=True)
 
-NAME = Field("name", Text("a name", "digits-cnn"), "The model's name", required=True)
-VERSION = Field("version", Text("a version", "1.0.0", most=80), "The model's version, as text", required=True)
+NAME = Field(
+    "name", Text("a name", "digits-cnn"), "The model's name; compared with what the artifacts say", required=True
+)
+VERSION = Field(
+    "version",
+    Text("a version", "1.0.0", most=80),
+    "The model's version, as text; compared with what the artifacts say",
+    required=True,
+)
 FRAMEWORK = Field("framework", Text("a framework", "pytorch"), "What made it; compared with what the artifacts say")
 FRAMEWORK_VERSION = Field(
     "framework version", Text("a version", "2.13.0", most=80), "Its version; compared with what the artifacts say"
@@ -132,7 +139,7 @@ SHAPE = Field(
 RANGE = Field(
     "range",
     ListOf(Number("a number", "0"), "lowest and highest value", "[0, 1]", 2, exactly=2),
-    "Lowest and highest value to generate where there are no samples; [0, 1] by default",
+    "Lowest and highest value to generate where there are no samples, [0, 1] by default; samples beyond it are noted",
 )
 INPUT = Record("dtype and shape", (DTYPE, SHAPE, RANGE), ref="input")
 OUTPUT = Record("dtype and shape", (DTYPE, SHAPE), ref="output")

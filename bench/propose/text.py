@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.artifacts.facts import sha256_of
-from bench.contract.check_artifacts import CONVERTERS, FRAMEWORKS
+from bench.contract.check_words import framework_of
 from bench.device.adapter import STATES, TensorSpec
 from bench.propose.draft import Draft, InputDraft
 from bench.propose.limits import PROCESSES, Proposal, size_line
@@ -60,17 +60,20 @@ def _head(page: Page) -> Iterator[str]:
 
 def _model(page: Page) -> Iterator[str]:
     facts = page.draft.facts
-    yield "# What the model is. All of it is compared with what the artifact says of itself."
+    yield "# What the model is. `benchpact check` compares each of these with the artifact where that tells it too."
     yield "model:"
-    yield f"  name: {_word(page.draft.path.stem[:_MOST_NAME].strip() or 'model')}"
-    yield _said('  version: "1"', "TO DO: yours")
+    name = facts.told.name or page.draft.path.stem[:_MOST_NAME].strip() or "model"
+    yield _said(f"  name: {_word(name)}", "told by the artifact" if facts.told.name else "its file's name")
+    version = facts.told.version or facts.told.number
+    yield _said(f"  version: {_word(str(version or 1))}", "told by the artifact" if version else "TO DO: yours")
     if page.draft.kind in STATES:
         yield _said("  factory: my_model:build", "TO DO: `module:function` of yours; it runs only with --allow-code")
-    producer = (facts.producer or "").lower()
-    if producer and producer not in CONVERTERS:
-        yield _said(f"  framework: {_word(FRAMEWORKS.get(producer, producer))}", "told from what wrote the artifact")
-    if facts.producer_version and producer not in (*CONVERTERS, *FRAMEWORKS):
-        yield f"  framework version: {_word(facts.producer_version)}"
+    framework, release = framework_of(facts)
+    if framework is not None:
+        made = "told by the artifact" if facts.told.framework else "told from what wrote the artifact"
+        yield _said(f"  framework: {_word(framework)}", made)
+    if release is not None:
+        yield f"  framework version: {_word(release)}"
     if facts.parameters is not None:
         count = facts.parameters
         guess = f"TO DO: yours; the artifact stores so many weights, and tells only that it is {count}"

@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from bench import registry
 from bench.__main__ import main
-from bench.contract import check_settings, check_values
+from bench.contract import check_arrays, check_settings, check_values
 from bench.contract.check import Checked, check
 from bench.contract.check_backends import is_installed
 from bench.contract.load import load
@@ -360,6 +360,45 @@ def test_predictions_that_nothing_agrees_with_are_a_problem(folder: Path, value:
         "13:16: the predictions of `logits` cannot be compared with: 10 of 3,600 values are NaN or infinite: "
         "write what the model gave"
     ]
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_samples_that_are_no_numbers_are_noted_and_not_refused(folder: Path, value: float) -> None:
+    samples = SAMPLES.copy()
+    samples[-1, 0, 0, :3] = value
+    save(folder, "validation.npz", {"image": samples})
+    (found,) = noted(folder)
+    assert found.startswith("11:12: 3 of 23,040 values of the samples' array `image` are NaN or infinite"), found
+    assert told(folder) == []
+
+
+def test_samples_outside_the_declared_range_are_noted(folder: Path) -> None:
+    text = changed("[batch, 1, 8, 8]}", "[batch, 1, 8, 8], range: [0, 0.1]}", TEXT)
+    save(folder, "validation.npz", {"image": SAMPLES + np.float32(0.1)})
+    assert noted(folder, text) == [], "0.1 in float32 is a little more than 0.1"
+    save(folder, "validation.npz", {"image": SAMPLES + np.float32(0.5)})
+    (found,) = noted(folder, text)
+    assert "the samples of `image` reach from 0.5 to 0.5, outside the range [0, 0.1]: correct the range" in found
+    assert found.startswith("6:59: ") and told(folder, text) == []
+    assert noted(folder, TEXT) == [], "a range that nobody declared is no claim"
+
+
+def test_an_infinite_sample_hides_no_finite_one_outside_the_range(folder: Path) -> None:
+    samples = SAMPLES.copy()
+    samples[0, 0, 0, :2] = np.inf, -7
+    save(folder, "validation.npz", {"image": samples})
+    found = noted(folder, changed("[batch, 1, 8, 8]}", "[batch, 1, 8, 8], range: [0, 1]}", TEXT))
+    assert len(found) == 2 and "reach from -7 to 0" in "".join(found)
+
+
+@pytest.mark.parametrize("name", ["validation.npz", "reference.npz"])
+def test_values_of_very_large_files_are_not_looked_at_and_that_is_said(
+    folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    array, shape = {"validation.npz": ("image", SAMPLES.shape), "reference.npz": ("logits", (ROWS, 10))}[name]
+    save(folder, name, {array: np.full(shape, np.nan, np.float32)})
+    monkeypatch.setattr(check_arrays, "MOST_READ", 1000)
+    assert f"{name} holds more than" in "".join(noted(folder)) and told(folder) == []
 
 
 def test_an_array_that_no_input_takes_is_noted(folder: Path) -> None:

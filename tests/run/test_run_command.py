@@ -266,7 +266,7 @@ def test_resume_refuses_an_artifact_that_has_changed(place: Place) -> None:
     with (place.folder / "model.onnx").open("ab") as file:
         file.write(b"\x1a\x04more")  # the graph's own doc: the same model, other bytes
     done = place.run("--resume", "latest")
-    assert done.returncode == 2 and "an artifact has changed since" in done.stderr
+    assert done.returncode == 2 and "model.onnx has changed since" in done.stderr
     assert stored_files(place) == before
 
 
