@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, nullcontext, suppress
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 from weakref import WeakSet
 
 import numpy as np
 
-from backends import cuda_driver, staging, trt_tell
+from backends import cuda_driver, staging, trt_run, trt_tell
 from backends.cuda_driver import Context, CudaError, Stream, driver
 from backends.trt_api import Log
 from backends.trt_engines import Engines
@@ -20,7 +20,6 @@ from bench.device.operators import Profiled
 FILLER = 77
 CLOSE_RTOL, CLOSE_ATOL = 1e-2, 1e-3
 """A replayed graph that read other addresses is further off than this."""
-Enqueue = Callable[[Any], None]
 
 
 class TrtSession:
@@ -46,8 +45,8 @@ class TrtSession:
         self._slots: Dict[Tuple[Tuple[str, int], ...], Slot] = {}
         self._staged: "WeakSet[Staged]" = WeakSet()
         self._at_home = facts["residency"] == "host"
-        self._enqueue = _host_enqueuer(self._stream) if self._at_home else _device_enqueuer(self._stream)
-        self.run = _runner(_launcher(self._stream) if graphs else self._enqueue, self._stream)
+        self._enqueue = trt_run.from_host(self._stream) if self._at_home else trt_run.on_device(self._stream)
+        self.run = trt_run.runner(trt_run.captured(self._stream) if graphs else self._enqueue, self._stream)
         moved = "inputs copied to the device from page-locked memory, the run, outputs copied back"
         where = moved if self._at_home else "the run; inputs and outputs are on the device"
         facts["in the clock"] = "%s, until the stream is done" % where
@@ -158,64 +157,3 @@ def _same(array: Any, right: Any) -> bool:
     if array.dtype.kind != "f":
         return bool(np.array_equal(array, right))
     return bool(np.allclose(array, right, CLOSE_RTOL, CLOSE_ATOL, equal_nan=True))
-
-
-def _runner(enqueue: Enqueue, stream: Stream) -> staging.Run:
-    """``run``: put a query's work into the stream, and wait for the stream."""
-    wait, handle = driver.cuStreamSynchronize, stream.handle
-
-    def run(staged: Any) -> Any:
-        enqueue(staged)
-        answer = wait(handle)
-        if answer[0]:
-            cuda_driver.check("the work on the GPU", answer)
-        return staged
-
-    return run
-
-
-def _host_enqueuer(stream: Stream) -> Enqueue:
-    """Copies in, the engine, copies out: everything has its fixed place, so nothing is bound again."""
-    copy_in, copy_out = driver.cuMemcpyHtoDAsync, driver.cuMemcpyDtoHAsync
-    handle, number = stream.handle, stream.number
-
-    def enqueue(staged: Any) -> None:
-        slot = staged.slot
-        for target, source, size in staged.moves_in:
-            answer = copy_in(target, source, size, handle)
-            if answer[0]:
-                cuda_driver.check("a copy to the GPU", answer)
-        if not slot.execute(number):
-            raise AdapterError("TensorRT did not start the query: %s" % slot.why())
-        for target, source, size in slot.moves_out:
-            answer = copy_out(target, source, size, handle)
-            if answer[0]:
-                cuda_driver.check("a copy from the GPU", answer)
-
-    return enqueue
-
-
-def _device_enqueuer(stream: Stream) -> Enqueue:
-    """The engine alone; where another query ran before, it is told where this one's inputs lie."""
-    number = stream.number
-
-    def enqueue(staged: Any) -> None:
-        slot = staged.slot
-        if slot.bound is not staged:
-            slot.turn_to(staged)
-        if not slot.execute(number):
-            raise AdapterError("TensorRT did not start the query: %s" % slot.why())
-
-    return enqueue
-
-
-def _launcher(stream: Stream) -> Enqueue:
-    """The query's captured graph."""
-    launch, handle = driver.cuGraphLaunch, stream.handle
-
-    def enqueue(staged: Any) -> None:
-        answer = launch(staged.graph.runnable, handle)
-        if answer[0]:
-            cuda_driver.check("launching a CUDA graph", answer)
-
-    return enqueue

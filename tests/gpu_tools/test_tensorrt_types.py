@@ -17,10 +17,7 @@ import pytest
 from tests.gpu_tools.environments import ROOT, ask, place
 
 pytestmark = pytest.mark.gpu_tools
-OURS = [
-    ROOT / "backends" / f"{name}.py"
-    for name in ("cuda_driver", "trt", "trt_api", "trt_build", "trt_engines", "trt_slot", "trt_session", "trt_tell")
-]
+OURS = [ROOT / "backends" / "cuda_driver.py", *sorted((ROOT / "backends").glob("trt*.py"))]
 FAKE = ROOT / "tests" / "trt" / "fake" / "tensorrt.py"
 CONFIG = """\
 [mypy]

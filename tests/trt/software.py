@@ -50,6 +50,13 @@ class Software(NamedTuple):
         """The next wait for a stream finds this error of the work."""
         self.library.software_fail(code)
 
+    def hold(self, stream: int) -> None:
+        """Let the stream get no further than here, until ``release``."""
+        self.library.software_hold(ctypes.c_void_p(stream))
+
+    def release(self) -> None:
+        self.library.software_release()
+
     def delay(self, stream: int, seconds: float) -> None:
         """Keep the stream busy that long."""
         self.library.software_delay(ctypes.c_void_p(stream), ctypes.c_double(seconds))

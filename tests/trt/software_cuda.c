@@ -15,7 +15,7 @@ enum {
   OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_INITIALIZED = 3, INVALID_DEVICE = 101, INVALID_CONTEXT = 201,
   INVALID_HANDLE = 400, NOT_FOUND = 500, NOT_READY = 600, CAPTURE_WRONG = 901
 };
-enum kind { COPY, FILL, DELAY, RECORD, CALL };
+enum kind { COPY, FILL, DELAY, HOLD, RECORD, CALL };
 
 typedef struct event { pthread_mutex_t lock; pthread_cond_t passed; int pending, was_recorded; double at; } event;
 typedef struct op {
@@ -36,6 +36,9 @@ static size_t held, highest, limit = (size_t)1 << 30;
 static unsigned long allocations, copies_in, copies_out, waits, launches, pinned;
 static int is_started, failure, retained;
 static __thread int has_context;
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t opened = PTHREAD_COND_INITIALIZER;
+static int is_held;
 static int the_context;
 
 static double now(void) {
@@ -51,6 +54,11 @@ static void do_it(op *one) {
     case FILL: memset(one->to, one->value, one->size); break;
     case DELAY: nanosleep(&t, NULL); break;
     case CALL: one->call(one->argument); break;
+    case HOLD:
+      pthread_mutex_lock(&gate);
+      while (is_held) pthread_cond_wait(&opened, &gate);
+      pthread_mutex_unlock(&gate);
+      break;
     case RECORD:
       pthread_mutex_lock(&one->event->lock);
       one->event->at = now();
@@ -312,6 +320,13 @@ int cuGetErrorName(int code, const char **text) { return cuGetErrorString(code, 
 
 /* For tests */
 void software_delay(void *s, double seconds) { put(of(s), (op){.kind = DELAY, .seconds = seconds}); }
+void software_hold(void *s) { is_held = 1; put(of(s), (op){.kind = HOLD}); }  /* what comes after waits … */
+void software_release(void) {  /* … for this */
+  pthread_mutex_lock(&gate);
+  is_held = 0;
+  pthread_cond_broadcast(&opened);
+  pthread_mutex_unlock(&gate);
+}
 void software_limit(size_t bytes) { limit = bytes; }
 void software_fail(int code) { failure = code; }  /* what the next wait finds */
 void software_counts(unsigned long *told) {

