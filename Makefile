@@ -25,7 +25,7 @@ OR_SAY = || { echo "make: pip could not install: where it reached no index ($$(e
 FROM_INDEX = $(call OR_SAY,$(INDEX),PIP_INDEX_URL)
 FROM_TORCH_INDEX = $(call OR_SAY,$(TORCH_INDEX),TORCH_INDEX)
 
-.PHONY: help run run-all test test-board test-gpu-tools test-gpu install-gpu lint bench board board-stop demo-model docs clean
+.PHONY: help run run-all test test-board test-board-long test-gpu-tools test-gpu install-gpu lint bench board board-stop demo-model docs clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -47,8 +47,11 @@ test-gpu-tools: $(VENV)/.installed-test  ## fallback and synchronisation on prov
 	@tests/gpu_tools/install.sh "$(GPU_TOOLS)" $(PYTHON) $(FROM_INDEX)
 	$(BIN)/python -m pytest -m gpu_tools tests/gpu_tools
 
-test-board: $(VENV)/.installed-test  ## runs on an emulated aarch64 board, and what may happen to one: half an hour
-	BENCHPACT_CI=1 $(BIN)/python -m pytest -m board tests/board tests/edge
+test-board: $(VENV)/.installed-test  ## from nothing to a verdict on an emulated aarch64 board, and the faults that happen most: ten minutes
+	BENCHPACT_CI=1 $(BIN)/python -m pytest -m 'board and not board_long' --durations=10 tests/board tests/edge
+
+test-board-long: $(VENV)/.installed-test  ## the rest of what may happen to a board, and docs/edge.md on one: half an hour
+	BENCHPACT_CI=1 $(BIN)/python -m pytest -m 'board and board_long' --durations=10 tests/board tests/edge
 
 install-gpu: .venv-gpu/.installed  ## benchpact with ONNX Runtime for CUDA and TensorRT, into .venv-gpu: on a machine with an NVIDIA GPU
 

@@ -20,6 +20,7 @@ from bench.launch.fields import (
     crew,
     device_times,
     facts,
+    finite,
     lines,
     maybe_whole,
     one_of,
@@ -181,11 +182,11 @@ class Conversation:
 
     def _hear_audit(self, fields: dict[str, Any], _: bytes) -> None:
         queries, latency, wall, loop = (whole(fields[name]) for name in ("queries", "latency_ns", "wall_ns", "loop_ns"))
-        self._fields["audit"] = Audit(queries, latency, wall, loop, float(fields["ratio"]))
+        self._fields["audit"] = Audit(queries, latency, wall, loop, finite(fields["ratio"]))
 
     def _hear_batch(self, fields: dict[str, Any], _: bytes) -> None:
         self._batch = whole(fields["size"])
-        self._fields["batches_tried"] = tuple((whole(size), float(rate)) for size, rate in fields["tried"])
+        self._fields["batches_tried"] = tuple((whole(size), finite(rate)) for size, rate in fields["tried"])
 
     def _hear_block(self, fields: dict[str, Any], payload: bytes) -> None:
         told = {name: whole(one) for name, one in fields["seen"].items()}
@@ -206,19 +207,19 @@ class Conversation:
         p50, p90, p99 = (maybe_whole(fields.get(f"late_{name}_ns")) for name in ("p50", "p90", "p99"))
         arrivals = str(fields["arrivals"])
         burst_of(arrivals)
-        rate = float(fields["rate_per_s"])
+        rate = finite(fields["rate_per_s"])
         self._fields["serving"] = Serving(rate, arrivals, seed, unanswered, found_free, p50, p99, crew(fields), p90)
 
     def _hear_searched(self, fields: dict[str, Any], _: bytes) -> None:
-        aims = tuple((float(q), whole(limit_ns)) for q, limit_ns in fields["aims"])
+        aims = tuple((finite(q), whole(limit_ns)) for q, limit_ns in fields["aims"])
         trials = tuple(
-            RateTrial(float(rate), whole(queries), wholes(over, aims), wholes(replayed, aims) if replayed else ())
+            RateTrial(finite(rate), whole(queries), wholes(over, aims), wholes(replayed, aims) if replayed else ())
             for rate, queries, over, replayed in fields["trials"]
         )
         curves = tuple(rising(curve) for curve in fields["curves"])
         if trials and len(curves) != len(aims):
             raise ValueError(f"{len(curves)} curves for {len(aims)} aims")
-        tried = tuple((float(one[0]), *(whole(number) for number in one[1:])) for one in fields["tried"])
+        tried = tuple((finite(one[0]), *(whole(number) for number in one[1:])) for one in fields["tried"])
         self._fields["searched"] = Searched(
             aims, trials, curves, cast(Any, tried), crew(fields), maybe_whole(fields.get("late_p50_ns"))
         )

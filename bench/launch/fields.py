@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from math import isfinite
 from typing import Any, cast
 
 from bench import typed_json
@@ -75,11 +76,19 @@ def wholes(values: Any, aims: tuple[tuple[float, int], ...]) -> tuple[int, ...]:
 
 def rising(points: Any) -> tuple[tuple[float, float], ...]:
     """(rate, share) by rate: at least two, every rate above the one before."""
-    curve = tuple((float(rate), float(share)) for rate, share in points)
+    curve = tuple((finite(rate), finite(share)) for rate, share in points)
     rates = [0.0, *(rate for rate, _ in curve), float("inf")]
     if len(curve) < 2 or not all(a < b for a, b in pairwise(rates)) or not all(0 <= share <= 1 for _, share in curve):
         raise ValueError(f"a curve of {len(curve)} points that does not rise from a rate above 0")
     return curve
+
+
+def finite(value: Any) -> float:
+    """A number that is one: neither infinite nor NaN, which no comparison would catch."""
+    found = float(value)
+    if not isfinite(found):
+        raise ValueError(f"{value!r:.80} is no number")
+    return found
 
 
 def maybe_whole(value: Any) -> int | None:

@@ -7,6 +7,7 @@ module of its own (`tests.board.working` copies it), like a third party's.
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from backends.null import NullAdapter, NullSession
@@ -22,3 +23,12 @@ class NappingSession(NullSession):
 class Naps(NullAdapter):
     def open(self, model: ModelFiles, settings: Settings) -> NappingSession:
         return NappingSession(model)
+
+
+class Holds(Naps):
+    """Is not opened while there is a file ``hold`` in the home of its user."""
+
+    def open(self, model: ModelFiles, settings: Settings) -> NappingSession:
+        while (Path.home() / "hold").exists():
+            time.sleep(0.1)
+        return super().open(model, settings)

@@ -37,6 +37,7 @@ def test_its_clock_is_right(board: Board) -> None:
     assert before - 60 <= there <= time.time() + 60
 
 
+@pytest.mark.board_long
 def test_only_the_pinned_key_is_believed(board: Board, tmp_path: Path) -> None:
     other = tmp_path / "other"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
@@ -57,6 +58,7 @@ def test_only_the_pinned_key_is_believed(board: Board, tmp_path: Path) -> None:
     assert "Host key verification failed" in done.stderr
 
 
+@pytest.mark.board_long
 def test_after_a_power_cut_what_was_synced_is_there_and_what_was_not_is_lost(board: Board) -> None:
     try:
         # However long this machine takes to cut the power, the board does not write back by itself meanwhile.
@@ -72,6 +74,7 @@ def test_after_a_power_cut_what_was_synced_is_there_and_what_was_not_is_lost(boa
         board.restore()
 
 
+@pytest.mark.board_long
 def test_a_cut_link_is_noticed_by_keep_alives_and_heals(board: Board) -> None:
     keeping_alive = ["-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=3"]
     command = ["ssh", "-F", str(board.ssh_config), *keeping_alive, board.host, "echo on; exec sleep 600"]
@@ -89,6 +92,7 @@ def test_a_cut_link_is_noticed_by_keep_alives_and_heals(board: Board) -> None:
     assert board.ssh("echo healed").stdout == "healed\n"
 
 
+@pytest.mark.board_long
 def test_a_frozen_board_says_nothing_until_it_thaws(board: Board) -> None:
     try:
         board.freeze()
@@ -106,6 +110,7 @@ def test_a_frozen_board_says_nothing_until_it_thaws(board: Board) -> None:
         board.restore()
 
 
+@pytest.mark.board_long
 def test_its_link_can_be_made_slow_from_inside(board: Board) -> None:
     try:
         assert "netem" not in board.ssh("tc qdisc show dev eth0", root=True).stdout
@@ -118,6 +123,7 @@ def test_its_link_can_be_made_slow_from_inside(board: Board) -> None:
         board.ssh("tc qdisc del dev eth0 root", root=True, check=False)
 
 
+@pytest.mark.board_long
 def test_out_of_memory_kills_the_hungry_process_and_not_the_board(small_board: Board) -> None:
     hungry = "python3 -c 'held = []\nwhile True: held.append(bytearray(8 << 20))'"
 
@@ -127,6 +133,7 @@ def test_out_of_memory_kills_the_hungry_process_and_not_the_board(small_board: B
     assert "Out of memory: Killed process" in small_board.ssh("dmesg", root=True).stdout
 
 
+@pytest.mark.board_long
 @pytest.mark.usefixtures("board")  # another board is there at the same time, and stays
 def test_a_removed_board_leaves_nothing_behind() -> None:
     removed = Board.start(f"removed-{os.getpid()}", memory_mib=256)
@@ -139,6 +146,7 @@ def test_a_removed_board_leaves_nothing_behind() -> None:
     assert processes_that_mention(removed.name) == []
 
 
+@pytest.mark.board_long
 @pytest.mark.usefixtures("board")
 def test_a_board_goes_when_the_process_that_started_it_is_killed() -> None:
     name = f"orphan-{os.getpid()}"

@@ -18,6 +18,7 @@ from tests.board.working import RUN_TIMEOUT_S, Place, configured
 Act = Callable[[Board], object]
 GONE = {"HostUnreachable"}
 CRASHED = {"WorkerCrashed"}
+LONG = pytest.mark.board_long
 
 
 def end_worker(board: Board) -> None:
@@ -44,11 +45,11 @@ def power_cut(board: Board) -> None:
     ("fault", "mend", "errors"),
     [
         pytest.param(end_worker, None, CRASHED, id="the worker is killed"),
-        pytest.param(end_session, None, GONE, id="the child of sshd is killed"),
-        pytest.param(Board.cut, Board.heal, GONE, id="the cable is pulled"),
-        pytest.param(Board.freeze, Board.thaw, GONE, id="the board freezes"),
-        pytest.param(reboot, None, GONE, id="the board reboots"),
-        pytest.param(power_cut, Board.boot, GONE, id="the power is cut"),
+        pytest.param(end_session, None, GONE, id="the child of sshd is killed", marks=LONG),
+        pytest.param(Board.cut, Board.heal, GONE, id="the cable is pulled", marks=LONG),
+        pytest.param(Board.freeze, Board.thaw, GONE, id="the board freezes", marks=LONG),
+        pytest.param(reboot, None, GONE, id="the board reboots", marks=LONG),
+        pytest.param(power_cut, Board.boot, GONE, id="the power is cut", marks=LONG),
     ],
 )
 def test_a_fault_in_the_midst_of_a_case_ends_it_and_keeps_what_was_finished(
@@ -71,6 +72,31 @@ def test_a_fault_in_the_midst_of_a_case_ends_it_and_keeps_what_was_finished(
     assert failure["phase"] == "measure"
 
 
+def test_after_a_cut_link_only_what_is_missing_is_measured(place: Place) -> None:
+    board = place.board
+    place.write()
+    board.ssh("touch hold")
+    try:
+        with place.under_way("held.cold-start", "load") as run:
+            finished = place.stored("short.cold-start")
+            board.cut()
+            said, _ = run.communicate(timeout=RUN_TIMEOUT_S)
+        assert run.returncode == 3, said
+        assert "Traceback" not in said
+        assert place.failure("held.cold-start")["error"] == "HostUnreachable", said
+    finally:
+        board.heal()
+        board.ssh("rm -f hold")
+
+    _, said = place.run("--resume", "latest", "-v")
+
+    assert "short.cold-start: process" not in said
+    assert place.stored("short.cold-start") == finished
+    assert place.ended_well("held.cold-start"), said
+    assert len(list(place.folder.glob("results/*/run.json"))) == 1
+
+
+@pytest.mark.board_long
 @pytest.mark.parametrize(
     ("python", "words"),
     [
@@ -89,6 +115,7 @@ def test_what_a_board_lacks_is_said_with_the_command_that_mends_it(python: str, 
     assert "benchpact device prepare" in said
 
 
+@pytest.mark.board_long
 @pytest.mark.parametrize(
     ("words", "said_of_it"),
     [

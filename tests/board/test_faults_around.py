@@ -8,12 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.board.working import Place, configured
 
 GROUPS = "/sys/fs/cgroup"
 
 
+@pytest.mark.board_long
 def test_a_slow_and_lossy_link_costs_time_and_no_result(place: Place) -> None:
     place.write()
     root = {"root": True}
@@ -26,6 +28,7 @@ def test_a_slow_and_lossy_link_costs_time_and_no_result(place: Place) -> None:
     assert place.ended_well("short.cold-start"), said
 
 
+@pytest.mark.board_long
 def test_a_clock_that_jumps_changes_no_figure(place: Place) -> None:
     place.write()
     jumping = "while sleep 0.2; do date -s '+1 day'; sleep 0.2; date -s '-1 day'; done"
@@ -59,6 +62,7 @@ def test_a_full_disk_is_said_and_nothing_half_is_believed_afterwards(place: Plac
     assert place.ended_well("short.cold-start"), said
 
 
+@pytest.mark.board_long
 def test_out_of_memory_ends_the_worker_and_is_said(place: Place) -> None:
     board = place.board
     samples = np.zeros((8 << 20, 4), np.float32)  # 128 MB: more than its sessions may have
@@ -96,6 +100,7 @@ exec "$@"
 """
 
 
+@pytest.mark.board_long
 def test_a_greeting_a_foreign_shell_and_a_home_with_spaces_do_no_harm(place: Place, tmp_path: Path) -> None:
     place.board.ssh(
         f"""

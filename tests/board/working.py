@@ -30,6 +30,7 @@ batch: batch
 {more}targets:
   short: {{backend: naps, host: {host}, python: {python}, limits: {{cold-start: {short}}}}}
   long: {{backend: naps, host: {host}, python: {python}, limits: {{soak: {long}}}}}
+  held: {{backend: holds, host: {host}, python: {python}, limits: {{cold-start: {short}}}}}
 """
 SHORT = "{cold start: 10 min, processes: 1}"
 LONG = "{rate: 20/s, time: 20 min, throughput: 1/s}"
@@ -47,7 +48,7 @@ class Place:
         words = {"host": host or self.board.host, "python": python, "more": more, "short": SHORT, "long": LONG}
         (self.folder / "contract.yaml").write_text(CONTRACT.format(**words))
         if not self._site.exists():
-            offer(self._site, {"naps": "napping:Naps"})
+            offer(self._site, {"naps": "napping:Naps", "holds": "napping:Holds"})
             shutil.copy(Path(__file__).with_name("napping.py"), self._site)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
@@ -68,13 +69,13 @@ class Place:
         return process.returncode, " ".join(said.split())
 
     @contextmanager
-    def under_way(self) -> Iterator[subprocess.Popen[str]]:
-        """A run whose short case is finished and whose long one measures."""
-        with self.start("-v") as process:
+    def under_way(self, case: str = "long.soak", phase: str = "measure") -> Iterator[subprocess.Popen[str]]:
+        """A run whose short case is finished and whose other one is in that phase."""
+        with self.start("-v", "--on", "short", "--on", case.partition(".")[0]) as process:
             try:
                 assert process.stdout is not None
                 told = [next(process.stdout)]
-                while "long.soak: process 1: measure" not in told[-1]:
+                while f"{case}: process 1: {phase}" not in told[-1]:
                     told.append(next(process.stdout, ""))
                     assert told[-1], "".join(told)
                 yield process
@@ -85,10 +86,13 @@ class Place:
     def _site(self) -> Path:
         return self.folder / "site"
 
+    def stored(self, name: str) -> bytes:
+        """A case's file of the newest run."""
+        return max(self.folder.glob(f"results/*/cases/{name}.json")).read_bytes()
+
     def case(self, name: str) -> dict[str, Any]:
         """A stored case of the newest run."""
-        path = max(self.folder.glob(f"results/*/cases/{name}.json"))
-        case: dict[str, Any] = json.loads(path.read_text())
+        case: dict[str, Any] = json.loads(self.stored(name))
         return case
 
     def ended_well(self, name: str) -> bool:

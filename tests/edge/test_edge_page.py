@@ -19,6 +19,7 @@ PAGE = "docs/edge.md"
 TIMEOUT_S = 900
 
 
+@pytest.mark.board_long
 @pytest.mark.timeout(3600)  # many logins to an emulated machine, perhaps beside other work
 def test_the_page_leads_from_nothing_to_a_clean_board(board: Board, tmp_path: Path) -> None:
     place = fresh_copy(tmp_path / "benchpact")
