@@ -6,14 +6,15 @@ against what would decide, or ``MOST`` processes left it open, calls decide noth
 after vote, as where the typical process is promised (``typical``). Those that were counted do not: they ended where
 their calls looked clear, and such votes would be biased. What is no percentile is always voted on, by all processes.
 
-Both ways together are wrong at most as often as the case states where calls are independent: counting takes a tenth of
-that rate (``stats.calls``), the votes have half. What is left is for dependence that the check does not find.
+Both ways together are wrong at most as often as the case states where calls are independent: counting takes a seventh
+of that rate (``stats.calls``), the votes have half. What is left is for dependence that the check does not find.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,11 @@ class Called:
     latencies: Timings
     over: NDArray[np.bool_]
     count: Count
+
+    @cached_property
+    def own(self) -> Independence:
+        """Whether they depend on each other, as far as one process can tell."""
+        return check([self])
 
 
 @dataclass(frozen=True)
@@ -90,15 +96,21 @@ def called(
 
 def counted(requirement: Requirement, latencies: Timings, indifference: float = 0.0) -> Called:
     """These calls, held against the limit and the edges of its zone of indifference."""
-    at, looser, stricter = (_over(one, latencies) for one in (requirement, *edges(requirement, indifference)))
-    return Called(latencies, at, Count(len(latencies), int(looser.sum()), int(stricter.sum())))
+    over = latencies >= _first_over(requirement)
+    return Called(latencies, over, _count([_first_over(one) for one in edges(requirement, indifference)], latencies))
 
 
-def _over(limit: Requirement, latencies: Timings) -> NDArray[np.bool_]:
+def _first_over(limit: Requirement) -> np.uint64:
+    """The least timing that is over the limit."""
     least = np.uint64(max(0, int(limit.limit)))
     while keeps(limit, float(least)):
         least += np.uint64(1)
-    return np.asarray(latencies >= least)
+    return least
+
+
+def _count(edges_ns: Sequence[np.uint64], latencies: Timings) -> Count:
+    """``edges_ns``: the least timings that are over the looser edge, and over the stricter one."""
+    return Count(len(latencies), *(int(np.count_nonzero(latencies >= one)) for one in edges_ns))
 
 
 def answer(requirement: Requirement, processes: Sequence[Called | None], scenario: ScenarioSettings) -> Answer:
@@ -106,9 +118,9 @@ def answer(requirement: Requirement, processes: Sequence[Called | None], scenari
     told: list[Called] = []
     for number, one in enumerate(processes[:MOST], start=1):
         told += [] if one is None else [one]
-        count, own = _sum(told), None if one is None else check([one])
-        if own is not None and own.is_refuted:
-            return Answer(None, count, len(told), own, number)
+        count = _sum(told)
+        if one is not None and one.own.is_refuted:
+            return Answer(None, count, len(told), one.own, number)
         found = None if len(told) < LEAST else decide(count, most(requirement), scenario.error_rate)
         if found is not None:
             seen = check(told)
@@ -117,7 +129,7 @@ def answer(requirement: Requirement, processes: Sequence[Called | None], scenari
 
 
 def _sum(told: Sequence[Called]) -> Count:
-    return Count(*(sum(values) for values in zip(*(astuple(one.count) for one in told), strict=True)))
+    return sum((one.count for one in told), Count())
 
 
 def check(processes: Sequence[Called]) -> Independence:
@@ -140,30 +152,28 @@ class Counting:
     def __init__(
         self, requirements: Sequence[Requirement], scenario: ScenarioSettings, before: Mapping[Requirement, Answer]
     ) -> None:
-        self._requirements, self._scenario, self._before = requirements, scenario, before
-        self._latencies: list[Timings] = []
-        self._calls = 0
+        self._scenario, self._before, self._calls = scenario, before, 0
+        self._edges = {one: [_first_over(edge) for edge in edges(one, scenario.indifference)] for one in requirements}
+        self._counts = {one: before[one].count for one in requirements}
         self._off = any(one.votes_after is not None for one in before.values())
 
     def block(self, latencies_ns: Timings) -> bool:
         """Take a block in; True where the process may end."""
         if self._off:
             return False
-        self._latencies.append(latencies_ns)
+        for requirement, edges_ns in self._edges.items():
+            self._counts[requirement] += _count(edges_ns, latencies_ns)
         self._calls += len(latencies_ns)
         if self._calls < LEAST_CALLS:
             return False
         self._off = self._calls > MOST_CALLS
-        own = np.concatenate(self._latencies)
-        found = [counted(one, own, self._scenario.indifference) for one in self._requirements]
-        return all(self._would_decide(one, of) for one, of in zip(self._requirements, found, strict=True))
+        return all(self._would_decide(one, count) for one, count in self._counts.items())
 
-    def _would_decide(self, requirement: Requirement, own: Called) -> bool:
+    def _would_decide(self, requirement: Requirement, count: Count) -> bool:
         before = self._before[requirement]
         if before.keeps is not None:
             return True
         times = max(1.0, LEAST / (before.processes + 1))
-        count = before.count + own.count
         return decide(count, most(requirement), self._scenario.error_rate, times=times) is not None
 
 

@@ -17,17 +17,18 @@ What it cannot see is what is not in the calls: a burst that comes less often th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 Timings = NDArray[np.uint64]
 
-MOST_STRETCHES = {1: 1.3, 4: 1.6, 16: 2.0}
+MOST_STRETCHES = {1: 1.0, 4: 1.6, 16: 2.0}
 """Into how many parts each process is cut, and the most of the standard normal figure: independent calls are above it
-10, 5 and 2 times in 100. Whole processes are held to the strictest: that a few of them differ is hardest to see."""
+16, 5 and 2 times in 100. Whole processes are held to the strictest: that a few of them differ is hardest to see."""
 LEAST = 4
 """Calls of a stretch."""
 MOST_NEIGHBOURS = 2.3
@@ -96,8 +97,9 @@ def _stretches(processes: Sequence[NDArray[np.float64]], parts: int, variance: f
     return square / variance * (count - 1) / count, len(found) - 1
 
 
-def _cut(one: NDArray[np.float64], parts: int) -> Iterator[NDArray[np.float64]]:
-    yield from np.array_split(one, max(1, min(parts, len(one) // LEAST)))
+def _cut(one: NDArray[np.float64], parts: int) -> list[NDArray[np.float64]]:
+    cuts = np.linspace(0, len(one), max(1, min(parts, len(one) // LEAST)) + 1).astype(np.intp)
+    return [one[first:last] for first, last in pairwise(cuts.tolist())]
 
 
 def _normal(chi_square: float, df: int) -> float:
