@@ -77,7 +77,7 @@ def ended_after(rule: Counting, whole: Timings) -> int:
     """How many of its calls a process makes."""
     first = 0
     while first < len(whole):
-        size = max(BLOCK, first // 8)
+        size = max(BLOCK, first // 20)
         if rule.block(whole[first : first + size]):
             return min(first + size, len(whole))
         first += size
@@ -119,7 +119,7 @@ def _shares(found: Sequence[Ran], factor: float) -> Shares:
     )
 
 
-def independent_test(limit: Requirement, whole: Timings, least: int) -> int:
+def independent_test(limit: Requirement, whole: Timings, least: int = 1) -> int:
     """Calls that the test of independent ones takes, each counted in full, looked at one by one from ``least`` on."""
     over = np.cumsum(counted(limit, whole).over).tolist()
     for calls in range(least, len(whole) + 1):
