@@ -106,7 +106,7 @@ def measure_case(case: Case, conditions: Conditions) -> CaseResult:
     for index in range(case.scenario.processes):
         if index >= expected:
             conditions.budget.expect(1)
-        one, found, interrupted = _process_run(case, index, _settled(case, process_runs), conditions)
+        one, found, interrupted = _process_run(case, index, _settled(case, process_runs), conditions, ballot)
         process_runs.append(one)
         outputs = found or outputs
         decided = _is_settled(ballot, one, timings)
@@ -165,7 +165,7 @@ def _settled(case: Case, before: list[ProcessRun]) -> tuple[int, int]:
 
 
 def _process_run(
-    case: Case, index: int, settled: tuple[int, int], conditions: Conditions
+    case: Case, index: int, settled: tuple[int, int], conditions: Conditions, ballot: Ballot
 ) -> tuple[ProcessRun, Mapping[str, NDArray[Any]], bool]:
     """The process run, its outputs, and whether Ctrl-C ended it early."""
     max_ns = conditions.budget.next_process_ns(case.scenario.process_ns)
@@ -176,7 +176,7 @@ def _process_run(
     job = job_for(conditions.contract, case, index, max_ns, conditions.allow_code)
     job = replace(job, batch=batch, calls_per_timing=calls)
     writer = conditions.store.timings_writer(case.id, index)
-    ear = _Ear(index, conditions.progress, writer, _stop_rule(case))
+    ear = _Ear(index, conditions.progress, writer, _stop_rule(case, ballot))
     conversation = Conversation(index, batch, ear)
     try:
         with _keeping(job, ear, conversation):
@@ -205,7 +205,7 @@ def _keeping(job: Job, ear: _Ear, conversation: Conversation) -> Iterator[None]:
         yield
 
 
-def _stop_rule(case: Case) -> StopRule | None:
+def _stop_rule(case: Case, ballot: Ballot) -> StopRule | None:
     """None where blocks may be left out, known only when all are there; and where the length itself was asked for.
 
     Energy is no block's: counters that move some ten times a second need the whole time.
@@ -218,7 +218,7 @@ def _stop_rule(case: Case) -> StopRule | None:
         or scenario.preset is not None
     ):
         return None
-    return StopRule(case.requirements, scenario.adaptive, scenario.indifference)
+    return StopRule(case.requirements, scenario.adaptive, scenario.indifference, ballot.counting())
 
 
 def _heard_out(target: Target, job: Job, conversation: Conversation, conditions: Conditions) -> Failure | None:
@@ -257,6 +257,7 @@ def _settings(case: Case) -> dict[str, Json]:
         "error_rate": scenario.error_rate if scenario.adaptive else None,
         "indifference": scenario.indifference or None,
         "pooled": scenario.pooled,
+        "counts_calls": scenario.counts_calls,
         "max_ns": scenario.max_ns,
         "max_queries": scenario.max_queries,
         "calls_per_timing": scenario.calls_per_timing or "auto",

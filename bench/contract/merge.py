@@ -15,6 +15,9 @@ from bench.contract.problems import Problems, quoted
 from bench.contract.scenario_words import (
     ADAPTIVE,
     ADAPTIVE_MIN_NS,
+    CALLS_ALONE,
+    COUNTED_IN,
+    COUNTED_MIN_NS,
     DAY_NS,
     HOW_MANY,
     INSTEAD,
@@ -22,6 +25,7 @@ from bench.contract.scenario_words import (
     MOST_PROCESSES,
     MOST_SOAKED,
     POOL,
+    PROMISE_OF_CALLS,
     PROMISE_WITHOUT_RANGE,
     SEARCH_NS,
     SETTINGS,
@@ -77,6 +81,8 @@ def _settings(name: str, block: Block, problems: Problems) -> ScenarioSettings:
     usual = _usual(name, preset if isinstance(preset, str) else None, rate if isinstance(rate, float) else 0.0)
     found = {word: int(value) for word, value in written.items() if isinstance(value, int | float)}
     least_ns = ADAPTIVE_MIN_NS if isinstance(processes, Range) and preset is None else usual.min_ns
+    counts_calls = written.get("promise") == CALLS_ALONE
+    least_ns = min(least_ns, COUNTED_MIN_NS) if counts_calls and preset is None else least_ns
     trace = block.settings.get("trace")
     max_ns = found.get("time", usual.max_ns if trace is None else int(DAY_NS))
     searches = [one for word, one in block.requirements.items() if max_rate_of(word)] if name == "server" else []
@@ -91,6 +97,7 @@ def _settings(name: str, block: Block, problems: Problems) -> ScenarioSettings:
         error_rate=error_rate if isinstance(error_rate, float) else usual.error_rate,
         indifference=indifference if isinstance(indifference, float) else usual.indifference,
         pooled=written.get("promise") == POOL,
+        counts_calls=counts_calls,
         max_ns=max_ns,
         min_ns=found.get("min time", min(least_ns, max_ns)),
         max_queries=found.get("queries", usual.max_queries),
@@ -166,11 +173,13 @@ def _check_processes(settings: ScenarioSettings, block: Block, problems: Problem
     promise = block.settings.get("promise")
     if promise is not None and not settings.adaptive:
         problems.add(promise.place, PROMISE_WITHOUT_RANGE)
+    elif promise is not None and settings.counts_calls and settings.scenario not in COUNTED_IN:
+        problems.add(promise.place, PROMISE_OF_CALLS)
     if not settings.adaptive:
         if rate is not None and "processes" not in block.settings:
             problems.add(rate.place, WITHOUT_RANGE)
         return
-    least = fewest(settings.error_rate)
+    least = fewest(settings.error_rate / 2 if settings.counts_calls else settings.error_rate)
     if settings.processes < least:
         shown = units.show(settings.error_rate, "ratio")
         message = f"`processes` ends at {settings.processes}, but an error rate of {shown} takes at least {least} "

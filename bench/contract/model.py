@@ -107,6 +107,8 @@ class ScenarioSettings:
     """The zone to either side of each limit in which either answer is right, as a share of the limit; 0: none."""
     pooled: bool = False
     """Whether an adaptive case promises percentiles of the pool of all calls, not the typical process's."""
+    counts_calls: bool = False
+    """Whether an adaptive case promises percentiles of each call, as far as calls are independent."""
     min_ns: int = 200_000_000
     max_ns: int = 2_000_000_000
     max_queries: int = 10_000_000

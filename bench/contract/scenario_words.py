@@ -42,13 +42,27 @@ INDIFFERENCE = Field(
     "A zone to either side of each limit, as a share of it, in which either answer will do: *met* then says that the"
     " limit is kept within 2 %, *missed* that it is not kept with 2 % to spare; decided sooner; none by default",
 )
-TYPICAL, POOL = "typical process", "pool of calls"
+TYPICAL, POOL, CALLS_ALONE = "typical process", "pool of calls", "independent calls"
+COUNTED_MIN_NS = 25_000_000
+"""`min time` by default where calls are counted: one block."""
+COUNTED_IN = ("single-stream", "multi-stream")
+"""Scenarios whose calls can be independent: elsewhere they wait for each other."""
 PROMISE = Field(
     "promise",
-    Choice("a promise", (TYPICAL, POOL), typical=TYPICAL, process=TYPICAL, pool=POOL, calls=POOL),
+    Choice(
+        "a promise",
+        (TYPICAL, POOL, CALLS_ALONE),
+        typical=TYPICAL,
+        process=TYPICAL,
+        pool=POOL,
+        calls=POOL,
+        independent=CALLS_ALONE,
+    ),
     "What is promised of a percentile, unless `processes` is a number alone: that the typical fresh process keeps it"
     " (the default), or that the pool of all calls does, which takes more processes (if no call is over the limit,"
-    " 9 for a p50, 56 for a p90, 587 for a p99)",
+    " 9 for a p50, 56 for a p90, 587 for a p99); `independent calls` promises it of each call, in single- and"
+    " multi-stream, and decides as soon as enough calls are counted; where they are found to depend on each other the"
+    " typical process is judged",
 )
 TIME = Field(
     "time", Quantity("ns", 1e6, DAY_NS, "2 s"), "Most time one process measures, without warm-up; 2 s by default"
@@ -159,6 +173,9 @@ SEARCH_TIME = Field(
     "search time",
     Quantity("ns", 1e9, DAY_NS, "15 s"),
     "How long one process searches for the highest rates (`max rate under p99 10 ms: 500/s`); 15 s by default",
+)
+PROMISE_OF_CALLS = (
+    f"`promise: {CALLS_ALONE}` is for {' and '.join(COUNTED_IN)}: elsewhere calls wait for each other; leave it out"
 )
 PROMISE_WITHOUT_RANGE = (
     "`promise` is about processes that go on until it is decided, and here their number is fixed:"

@@ -56,6 +56,7 @@ def _short(scenario: ScenarioSettings) -> ScenarioSettings:
         processes=1,
         least_processes=None,
         pooled=False,
+        counts_calls=False,
         preset=None,
         must_samples=0,
         min_ns=min(scenario.min_ns, MOST_NS // 5),

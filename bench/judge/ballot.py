@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from bench.contract.model import Requirement
 from bench.judge.disturbed import without
+from bench.judge.independent import Answer, Called, Counting, answer, called, is_counted, votes_error_rate
 from bench.judge.metered import is_untold
 from bench.judge.pooled import Shares, bets, is_open, is_pooled, shares_over
 from bench.judge.readings import Reading, is_voted, reading, vote
 from bench.judge.serving import late_harness
-from bench.judge.timing import overlapped
+from bench.judge.timing import is_timed, overlapped
 from bench.judge.verdict import edges
 from bench.metrics import THROUGHPUT
 from bench.plan import Case
@@ -39,6 +40,10 @@ class Ballot:
         self.shares: dict[Requirement, list[Shares]] = {one: [] for one in pooled}
         voted = [one for one in own if is_voted(one.metric) and one not in self.shares]
         self.readings: dict[Requirement, list[Reading]] = {one: [] for one in voted}
+        self.calls: dict[Requirement, list[Called | None]] = {
+            one: [] for one in voted if is_counted(one, self.scenario)
+        }
+        self._answers = {one: Answer() for one in self.calls}
         self._runs: list[ProcessRun] = []
 
     def add(self, run: ProcessRun, latencies: NDArray[np.uint64] | None) -> None:
@@ -53,17 +58,44 @@ class Ballot:
         for requirement, shares in self.shares.items():
             told = shares_over(requirement, run, latencies, self.scenario.indifference)
             shares.append(Shares() if late else told)
+        for requirement, calls in self.calls.items():
+            calls.append(called(requirement, run, latencies, self.scenario.indifference))
+            if self._answers[requirement].is_open:
+                self._answers[requirement] = answer(requirement, calls, self.scenario)
 
     def votes(self, requirement: Requirement) -> tuple[Votes, Votes, Votes]:
         """The processes' votes about the limit, and about the looser and the stricter edge of its zone."""
         looser, stricter = edges(requirement, self.scenario.indifference)
-        about = [[vote(limit, one) for one in self.readings[requirement]] for limit in (requirement, looser, stricter)]
+        voters = self.readings[requirement][self.voters_from(requirement) :]
+        about = [[vote(limit, one) for one in voters] for limit in (requirement, looser, stricter)]
         return about[0], about[1], about[2]
 
     def decision(self, requirement: Requirement) -> Decision:
         """The answer of the processes so far."""
         votes, looser, stricter = self.votes(requirement)
-        return decide(votes, self.scenario.error_rate, looser, stricter)
+        return decide(votes, self.error_rate(requirement), looser, stricter)
+
+    def error_rate(self, requirement: Requirement) -> float:
+        """Of the votes: what is left where calls are counted beside them."""
+        return votes_error_rate(self.scenario) if requirement in self.calls else self.scenario.error_rate
+
+    def answer(self, requirement: Requirement) -> Answer:
+        """What counting the calls of the processes so far says, where each call is promised."""
+        return self._answers[requirement]
+
+    def voters_from(self, requirement: Requirement) -> int:
+        """How many processes, from the first, do not vote: those whose calls were counted."""
+        if requirement not in self.calls:
+            return 0
+        after = self.answer(requirement).votes_after
+        return len(self.calls[requirement]) if after is None else after
+
+    def counting(self) -> Counting | None:
+        """What ends the next process by its calls; None where anything timed is no percentile whose calls count."""
+        timed = [one for one in self.readings if is_timed(one.metric)]
+        if not self.calls or len(timed) > len(self.calls):
+            return None
+        return Counting(timed, self.scenario, {one: self.answer(one) for one in timed})
 
     def bets(self, requirement: Requirement) -> Bets:
         """The answer of the processes so far where the pool is promised."""
@@ -83,7 +115,10 @@ class Ballot:
         return not any(self._is_open(requirement, left) for requirement in self.readings)
 
     def _is_open(self, requirement: Requirement, left: int) -> bool:
+        counted = self.answer(requirement) if requirement in self.calls else None
+        if counted is not None and counted.votes_after is None:
+            return counted.keeps is None and left > 0
         found = self.decision(requirement)
         hopeless = any(overlapped(one) for one in self._runs) and requirement.metric != THROUGHPUT.name
         hopeless = hopeless or any(is_untold(requirement.metric, one) for one in self._runs)
-        return found.keeps is None and not hopeless and can_be_decided(found, left, self.scenario.error_rate)
+        return found.keeps is None and not hopeless and can_be_decided(found, left, self.error_rate(requirement))

@@ -20,6 +20,7 @@ from bench.device.records import OPEN_LOOPS
 from bench.judge import undecided
 from bench.judge.ballot import Ballot
 from bench.judge.disturbed import all_without, beside, counted, left_of
+from bench.judge.independent import call_verdict, voted_instead
 from bench.judge.max_rate import max_rate_figures
 from bench.judge.metered import metered_figures
 from bench.judge.numbers import why_no_numbers
@@ -119,15 +120,23 @@ def _by_vote(
     other = _voted(case, process_runs, timings, not cut) if counted(process_runs)[0] else asked
     whole, clean = (other, asked) if cut else (asked, other)
     start_ns = median([one.cold_start_ns for one in process_runs if one.cold_start_ns is not None] or [0])
+    for requirement in asked.calls:
+        key, told = (requirement.block, requirement.metric), asked.answer(requirement)
+        if key in figures and told.keeps is not None:
+            pool = left_of(figures[key]) if cut else figures[key]
+            found[requirement] = call_verdict(requirement, pool, told, case.scenario)
     for requirement, readings in whole.readings.items():
-        key, rate = (requirement.block, requirement.metric), case.scenario.error_rate
-        if key in figures and figures[key].value is not None:
-            rest = typical_figure(left_of(figures[key]), clean.readings[requirement], rate)
-            figure = typical_figure(figures[key], readings, rate)
+        key, rate = (requirement.block, requirement.metric), asked.error_rate(requirement)
+        if requirement not in found and key in figures and figures[key].value is not None:
+            silent = asked.voters_from(requirement)
+            rest = typical_figure(left_of(figures[key]), clean.readings[requirement], rate, silent)
+            figure = typical_figure(figures[key], readings, rate, silent)
             figures[key] = beside(figure, rest) if figures[key].undisturbed else figure
             judged = rest if cut else figures[key]
             votes = asked.decision(requirement)
-            found[requirement] = typical_verdict(requirement, judged, votes, case.scenario, start_ns)
+            voted = typical_verdict(requirement, judged, votes, case.scenario, start_ns)
+            counts = requirement in asked.calls
+            found[requirement] = voted_instead(voted, asked.answer(requirement)) if counts else voted
     for requirement in asked.shares:
         key = (requirement.block, requirement.metric)
         if key in figures and figures[key].value is not None:

@@ -19,6 +19,8 @@ A sequential test whose error over all looks and processes is exact is not claim
 In an adaptive case (``typical``) each process only votes, so it may also end once its vote is well founded, whatever
 it will be: each percentile has ``FOUNDED`` times the *effective* timings that it needs, each mean an interval of
 ``CLOSE`` of its value. That looks at how far the timings can be trusted, not at where the limit lies.
+
+Where each call is promised (``independent``), a process ends as soon as it has its share of the calls that decide.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from numpy.typing import NDArray
 
 from bench.contract.model import Requirement
 from bench.device.records import OPEN_LOOPS
+from bench.judge.independent import Counting
 from bench.judge.timing import is_timed, rates
 from bench.judge.verdict import edges
 from bench.metrics import THROUGHPUT, TIMED, percentile_of
@@ -53,7 +56,14 @@ MAX_TIMINGS = 2_000_000
 class StopRule:
     """Fed each block of one process run; says when every timed requirement is clear."""
 
-    def __init__(self, requirements: Sequence[Requirement], votes: bool = False, indifference: float = 0.0) -> None:
+    def __init__(
+        self,
+        requirements: Sequence[Requirement],
+        votes: bool = False,
+        indifference: float = 0.0,
+        counting: Counting | None = None,
+    ) -> None:
+        self._counting = counting
         self._votes, self._indifference = votes, indifference
         self._first_look_ns = FIRST_VOTE_NS if votes else FIRST_LOOK_NS
         self._timed = [one for one in requirements if one.block in TIMED and is_timed(one.metric)]
@@ -66,6 +76,9 @@ class StopRule:
         """Take a block in; True once this process has decided every timed requirement, so that it may stop."""
         if self._decided or self._count > MAX_TIMINGS:
             return self._decided
+        if self._counting is not None and self._counting.block(latencies_ns):
+            self._decided = True
+            return True
         self._latencies.append(latencies_ns)
         self._blocks.append(block)
         self._count += len(latencies_ns)

@@ -22,16 +22,19 @@ from bench.results import Figure, Outcome, Verdict
 from bench.stats.sequential import Decision, interval, more_alike
 
 
-def typical_figure(figure: Figure, readings: Sequence[Reading], error_rate: float) -> Figure:
+def typical_figure(figure: Figure, readings: Sequence[Reading], error_rate: float, silent: int = 0) -> Figure:
     """The middle of the processes' own values, and the limits on which they leave the answer open.
+
+    The first ``silent`` processes do not vote (``independent``): they stand beside it alone.
 
     ``figure`` is what was made of the pool: its unit and count are kept, and its reason where it is not measured.
     """
     own = tuple(one.value for one in readings)
-    told = [one for one in own if one is not None]
+    told = [one for one in own[silent:] if one is not None] or [one for one in own if one is not None]
     if not told:
         return figure
-    low, high = interval([one.low for one in readings], [one.high for one in readings], error_rate)
+    voters = readings[silent:]
+    low, high = interval([one.low for one in voters], [one.high for one in voters], error_rate)
     if low is None or high is None or low > high:
         low, high = None, None
     return Figure(figure.metric, figure.unit, float(median(told)), low, high, own, figure.count)

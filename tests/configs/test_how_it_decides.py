@@ -9,18 +9,23 @@ import numpy as np
 import pytest
 
 from bench.contract.model import ScenarioSettings
-from bench.contract.scenario_words import ADAPTIVE, SEARCH_NS
+from bench.contract.scenario_words import ADAPTIVE, COUNTED_MIN_NS, SEARCH_NS
 from bench.judge.ballot import MOST_FAILURES
+from bench.judge.independent import LEAST, LEAST_CALLS, VOTES_SHARE
+from bench.judge.independent import MOST as MOST_COUNTED
 from bench.judge.stop import CLOSE, FOUNDED
 from bench.judge.undecided import ZONES
 from bench.progress import SILENT_NS
 from bench.propose.limits import PROCESSES, SLOW_START_NS
 from bench.stats import CONFIDENCE
+from bench.stats.calls import COUNTED_AS, Count
+from bench.stats.calls import decide as decide_calls
 from bench.stats.distributions import binomial_ranks
 from bench.stats.early_stopping import fewest_single_stream, needed_within
 from bench.stats.sequential import ERROR_RATE, decide, evidence, fewest
 from bench.sweep.grid import FEW
-from tests.judge.counting import EFFECT, MOST, PHI, RUNS, counted, mlperf, voted
+from tests.judge import counting
+from tests.judge.counting import EFFECT, MOST, PHI, RUNS, mlperf, voted
 from tests.judge.limits_of_votes import LINES, outcomes
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "how-it-decides.md").read_text(encoding="utf-8")
@@ -31,6 +36,11 @@ def rows(head: str) -> list[list[str]]:
     """The cells of the table whose first line begins so."""
     lines = TEXT[TEXT.index(f"| {head}") :].split("\n\n")[0].splitlines()[2:]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def counted(q: float) -> int:
+    """Calls within the limit that decide, if none is over it."""
+    return next(calls for calls in range(1, 10**4) if decide_calls(Count(calls), round(1 - q, 9)) is not None)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +67,12 @@ def rows(head: str) -> list[list[str]]:
         f"its percentiles have {FOUNDED} times the effective timings that they need",
         f"its means an interval of {CLOSE * 100:.0f} % to either side",
         f"There is none before {fewest()} processes",
+        f"a p50 is decided after {counted(0.5)} calls, a p90 after {counted(0.9)}, a p99 after {counted(0.99)}",
+        f"never before {LEAST} processes have made {LEAST_CALLS} each",
+        f"after {COUNTED_MIN_NS // 10**6} ms at the least (`min time`)",
+        f"What {MOST_COUNTED} processes leave open is for the votes",
+        f"each call counts for {COUNTED_AS} of one, so a dependence that makes a mean vary {1 / COUNTED_AS:.1f} times",
+        f"takes {fewest(ERROR_RATE * VOTES_SHARE)} that agree instead of {fewest()}",
         f"- {MOST_FAILURES} processes failed",
         f"in no process of {ScenarioSettings('single-stream').max_ns // 10**9} s",
     ],
@@ -129,7 +145,7 @@ def test_a_limit_at_the_very_median_is_decided_as_soon_as_the_page_says() -> Non
 
 def test_the_three_rules_were_wrong_as_often_as_the_page_says() -> None:
     calls, queries, votes = (int(re.split(r" of ", row[2])[0]) for row in rows("rule"))
-    assert counted(3) == calls
+    assert counting.counted(3) == calls
     assert mlperf(3) == queries
     assert sum(one.keeps is not None for one in voted(1.0)) == votes
 

@@ -304,6 +304,24 @@ def test_a_promise_without_a_range_of_processes_is_refused(tmp_path: Path) -> No
     assert "`promise` is about processes that go on until it is decided" in problem(tmp_path, text)
 
 
+def test_calls_are_counted_where_it_is_promised_and_one_block_is_enough_of_a_process(tmp_path: Path) -> None:
+    for words, least_ns in (("", 25_000_000), (", min time: 50 ms", 50_000_000), (", time: 10 ms", 10_000_000)):
+        text = changed("time: 2 s, processes: 3", f"processes: 1..40, promise: independent calls{words}")
+        found = scenario(loaded(tmp_path, text).targets[0], "single-stream")
+        assert (found.counts_calls, found.pooled, found.min_ns) == (True, False, least_ns)
+
+
+def test_calls_that_wait_for_each_other_are_not_promised_alone(tmp_path: Path) -> None:
+    text = changed("offline: {batch: 64,", "offline: {batch: 64, processes: adaptive, promise: independent calls,")
+    said = problem(tmp_path, text)
+    assert "`promise: independent calls` is for single-stream and multi-stream: elsewhere calls wait" in said
+
+
+def test_so_few_processes_that_their_votes_could_not_decide_are_refused(tmp_path: Path) -> None:
+    text = changed("time: 2 s, processes: 3", "processes: 1..8, promise: independent calls")
+    assert "takes at least 9 that agree: write `9..40`" in problem(tmp_path, text)
+
+
 def asking(text: str, limit: str) -> str:
     """The contract with this limit as its only ones of single-stream latencies."""
     text = changed("latency p50: 1 ms, latency p99: at most 5 ms", limit, text)

@@ -11,6 +11,7 @@ import pytest
 
 from bench.contract.load import load
 from bench.judge.case import judge_case
+from bench.judge.independent import LEAST
 from bench.plan import plan
 from bench.results import CaseResult, Outcome, StoredRun
 from bench.stats.sequential import fewest
@@ -172,3 +173,17 @@ def test_a_pool_that_so_few_processes_cannot_show_kept_is_told_before_anything_i
     assert done.code == 2, done.said
     assert "it takes at least 587 processes without one call over the limit" in " ".join(done.said.split())
     assert not (tmp_path / "results").exists()
+
+
+def test_calls_are_promised_alone_where_it_is_asked_for(tmp_path: Path) -> None:
+    """Whether a real model's calls are counted is the machine's doing; either way the reason says what decided."""
+    done = run(tmp_path, "latency p50: 1 s, promise: independent calls, processes: adaptive, time: 200 ms")
+    assert done.code == 0, done.said
+    (verdict,) = done.case.verdicts
+    assert done.case.settings["counts_calls"] is True
+    if verdict.reason.startswith("each call alone keeps its p50 (0 of "):
+        assert len(done.case.process_runs) == LEAST
+    else:
+        assert "the typical fresh process keeps its p50 (9 of 9 processes" in verdict.reason
+        assert "calls depend on each other, effective timings " in verdict.reason
+        assert LEAST + 9 >= len(done.case.process_runs) > 9

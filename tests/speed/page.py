@@ -12,7 +12,7 @@ from bench.device import machine
 from bench.units import show
 from tests.judge.populations import EFFECT
 from tests.judge.wrong import POOLED
-from tests.speed import recording, soon, verdicts
+from tests.speed import counting_calls, recording, soon, verdicts
 from tests.speed.lines import Line, Section, Table, lines_of
 
 PACKAGES = ("benchpact", "numpy", "onnxruntime", "openvino", "torch", "mlcommons_loadgen", "polygraphy")
@@ -61,6 +61,13 @@ Recorded: {recorded} fresh processes of each model, {tiny:,} calls of tiny and {
 recordings are kept for a day, and when they were made stands in the table. Processes are drawn with replacement, so
 that the stated error rate alone is put to the test; *in order* takes them as they followed each other, with all that
 the machine did meanwhile.
+
+*By calls* are runs of `promise: independent calls` with the limit at the truth, {counted_runs} of each population,
+whose processes make {counted_calls:,} calls at most; the votes decide where calls may not be counted, and *decided by
+calls* says how often they might. Bursts of 40 calls come once in 800, less often than a verdict has calls: nothing in
+them tells, and no target is held. *Calls to a verdict* are the median of {compared} runs, beside what the test that
+takes calls as independent needs in the median, looked at after each call, at the limit (0.8, 0.95 or 1.2 × the truth)
+where the ratio is largest. Ours never makes fewer than {fewest}: such limits are left out.
 
 **Time to a verdict.** Runs with `processes: adaptive` and nothing else said; the middle of {rounds}. The target is a
 fifth of a fixed run of 10 s, for the timed loops of all processes together.
@@ -120,6 +127,10 @@ def how(core: int) -> str:
         tiny=recording.CALLS["tiny"],
         digits=recording.CALLS["digits"],
         rounds=soon.ROUNDS,
+        counted_runs=counting_calls.RUNS,
+        counted_calls=counting_calls.CALLS,
+        compared=counting_calls.COMPARED,
+        fewest=counting_calls.FEWEST,
     )
 
 

@@ -14,6 +14,7 @@ QUANTITY = re.compile(r"([0-9][0-9.]*) (ns|µs|ms|s|kB|MB|GB|KiB|MiB|GiB)\b")
 RATIO = re.compile(r"([0-9.]+) \(([0-9.]+)–([0-9.]+)\)")
 TIMES = re.compile(r"≤ ([0-9.]+) ×(?: \+ (.+))?")
 SHARES = re.compile(r"m(?:et|issed) ([0-9.]+) % \(bound ([0-9.]+) %\)")
+MULTIPLE = re.compile(r"(?:≤ )?([0-9.]+) times\b")
 WRONG = re.compile(r"met [0-9.]+ %")
 SLACK = 0.15
 """The ratio is the middle of the rounds' own; ours and theirs are each the middle of theirs: near, not equal.
@@ -97,6 +98,9 @@ def _held(row: Row) -> tuple[float, float]:
     """The value that the target is about, and the most it may be."""
     if SHARES.search(row.ours):
         return _worst_share(row.ours), 1.0
+    multiple, most = MULTIPLE.match(row.ours), MULTIPLE.fullmatch(row.target)
+    if multiple is not None and most is not None:
+        return float(multiple[1]), float(most[1])
     times = TIMES.fullmatch(row.target)
     if times is None:
         return _size(row.ours), _size(row.target)

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.judge.by_calls import Shares
 from tests.judge.cases import process
 from tests.judge.populations import Population
 from tests.judge.wrong import FACTORS, METRICS, Answers, Tally
 from tests.speed import __main__ as program
 from tests.speed import (
     contest,
+    counting_calls,
     fresh,
     outside,
     page,
@@ -104,6 +106,10 @@ def without_votes(monkeypatch: pytest.MonkeyPatch) -> None:
     recorded = [(Population(recording.title(name), (one[0],), (one[1],)), "2026-01-01") for name in recording.CALLS]
     runs = [soon.Verdict(1_900_000_000, 3_000_000_000, 10**9, 8, "met")]
     monkeypatch.setattr(verdicts, "tallies", counted)
+    shares = Shares(1000, 0, 5, 3, 60.0)
+    monkeypatch.setattr(counting_calls, "shares_of", lambda *_: shares)
+    monkeypatch.setattr(counting_calls, "simulated", lambda name, *_: Population(name, (), ()))
+    monkeypatch.setattr(counting_calls, "compared", lambda *_: [(48, 20, 0.8), (180, 100, 0.95)])
     monkeypatch.setattr(verdicts, "simulated", lambda name, *_: Population(name, (), ()))
     monkeypatch.setattr(recording, "recordings", lambda: recorded)
     found = {(name, factor): runs for name in soon.PERCENTILES for factor in soon.FACTORS}

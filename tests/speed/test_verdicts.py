@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from tests.judge import recorded
+from tests.judge.by_calls import Shares
 from tests.judge.populations import KINDS, Population
 from tests.judge.wrong import FACTORS, METRICS, Answers, Tally
-from tests.speed import page, plot, reading, recording, soon, verdicts
+from tests.speed import counting_calls, page, plot, reading, recording, soon, verdicts
 from tests.speed.lines import Table, lines_of
 
 
@@ -26,6 +27,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verdicts, "RUNS", 20)
     monkeypatch.setattr(verdicts, "PROCESSES", 20)
     monkeypatch.setattr(verdicts, "CALLS", 500)
+    for name, value in {"RUNS": 3, "PROCESSES": 20, "CALLS": 200, "COMPARED": 2, "FACTORS": (1.2,)}.items():
+        monkeypatch.setattr(counting_calls, name, value)
 
 
 @pytest.mark.usefixtures("small")
@@ -33,11 +36,16 @@ def test_each_population_has_a_line_a_percentile_and_the_tables_stand_below() ->
     found = verdicts.measure()
     names = [line.what for line in lines_of(found)]
     populations = [*KINDS, "recorded, tiny", "recorded, tiny, in order"]
-    assert names == [f"{one}: {metric[8:]}" for one in populations for metric in METRICS]
-    assert [line.kept is None for line in lines_of(found)] == ["in order" in name for name in names]
+    voted = [f"{one}: {metric[8:]}" for one in populations for metric in METRICS]
+    counted = [f"by calls, {one}: {metric[8:]}" for one in (*KINDS, "recorded, tiny") for metric in METRICS]
+    alike = [name for name, kind in KINDS.items() if not kind.effect]
+    counted += [f"calls to a verdict, {one}: {metric[8:]}" for one in alike for metric in METRICS]
+    assert names == voted + counted
+    untold = ("in order", f"by calls, {counting_calls.RARE}")
+    assert [line.kept is None for line in lines_of(found)] == [any(one in name for one in untold) for name in names]
     by_limit, decided = (one for one in found if isinstance(one, Table))
     assert [row[0] for row in by_limit.rows] == [f"{factor:g} ×" for factor in FACTORS]
-    assert [row[0].partition(" (2")[0] for row in decided.rows] == names
+    assert [row[0].partition(" (2")[0] for row in decided.rows] == voted
     text = page.render({"Wrong verdicts": found}, cores=2, core=1, took_s=1.0)
     assert len(reading.rows(text)) == len(names)
     assert reading.wrong(text) == []
@@ -128,3 +136,19 @@ def test_a_verdict_must_come_in_a_fifth_of_a_fixed_run(measured_s: float, outcom
     run = soon.Verdict(int(measured_s * 1e9), 10**9, 10**9, 8, outcome)
     (line,) = soon.lines({("p50", 1.2): [run]})
     assert line.kept is kept
+
+
+def test_counted_calls_are_held_to_the_same_error_rate_but_for_bursts_that_no_check_sees() -> None:
+    few, many = Shares(1000, 0, 5, 3, 60.0), Shares(1000, 20, 0, 20, 60.0)
+    assert counting_calls.told("x", METRICS[0], few).kept is True
+    assert counting_calls.told("x", METRICS[0], many).kept is False
+    line = counting_calls.told(counting_calls.RARE, METRICS[0], many)
+    assert (line.kept, line.ours) == (None, "met 2.00 %, missed 0.00 %")
+
+
+@pytest.mark.parametrize(("ours", "kept"), [(199.0, True), (201.0, False), (counting_calls.FEWEST, True)])
+def test_counted_calls_are_at_most_twice_the_independent_tests_or_the_fewest(
+    ours: float, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting_calls, "compared", lambda *_: [(ours, 100 if ours > 99 else 5, 0.95)])
+    assert counting_calls.calls_line(Population("x", (), ()), METRICS[0]).kept is kept

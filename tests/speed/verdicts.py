@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.units import show
 from tests.judge.populations import KINDS, Population, simulated
 from tests.judge.wrong import FACTORS, Answers, Tally, bound, drawn, in_order, tallies, worst
-from tests.speed import recording
+from tests.speed import counting_calls, recording
 from tests.speed.lines import Line, Table
 
 SEED, RUNS, PROCESSES, CALLS = 20260101, 2000, 1000, 10_000
@@ -35,10 +35,11 @@ class Found:
 
 
 def measure() -> list[Line | Table]:
-    """Every population's lines, then the tables."""
+    """Every population's lines, those of the promise that counts calls, then the tables."""
     found = list(populations())
     lines = [line_of(tally, one.held) for one in found for tally in one.tallies]
-    return [*lines, by_limit(found), decided(found)]
+    counted = counting_calls.lines([recorded for recorded, _ in recording.recordings()])
+    return [*lines, *counted, by_limit(found), decided(found)]
 
 
 def populations() -> Iterator[Found]:
