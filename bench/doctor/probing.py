@@ -109,7 +109,7 @@ def _telling(stderr: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def run_apart(command: tuple[str, ...], timeout_s: float) -> Ended:
-    """Run a probe, which answers in lines of JSON; its whole process group is gone when this returns.
+    """Run a probe, which answers in lines of JSON; its whole process group is killed when this returns.
 
     Files, not pipes: a child that holds them open cannot keep anyone waiting. In an empty folder: Python
     looks for modules in the current one first, and that may be anybody's.

@@ -276,7 +276,15 @@ def backend_of(package: str) -> Backend:
 
 
 def children_of_the_tests() -> list[psutil.Process]:
-    """What is left of the processes that a probe of ``stand_ins`` started."""
+    """What is left of the processes that a probe of ``stand_ins`` started, once the kernel had time to end them."""
+    until = time.monotonic() + 10
+    while (left := running_children()) and time.monotonic() < until:
+        time.sleep(0.05)
+    return left
+
+
+def running_children() -> list[psutil.Process]:
+    """Those that run now."""
     left = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
