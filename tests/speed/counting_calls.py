@@ -19,7 +19,7 @@ AT_MOST, BOUND = 0.01, 0.025
 TARGET = "each ≤ 1 %, bound ≤ 2.5 %"
 RARE = "bursts of 40 calls"
 """Come less often than a verdict has calls: what no check can see, so no target holds it."""
-FACTORS, COMPARED, TIMES = (0.8, 0.95, 1.2), 150, 2.0
+FACTORS, COMPARED, TIMES = (0.8, 0.95, 1.2), 300, 2.0
 FEWEST = LEAST * LEAST_CALLS
 """Calls that we make however clear the answer is: no ratio is taken of those."""
 
