@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from bench import registry
 from bench.device import records
-from bench.device.adapter import UNTOLD, Settings, TensorSpec
+from bench.device.adapter import Settings
 from bench.device.library import MAX_SAMPLES_BYTES, draw, resolve_shape
 from bench.device.records import Job, TensorJob
 from bench.device.safe_arrays import read_npz
@@ -20,12 +20,13 @@ from bench.doctor.probing import probe
 from bench.errors import BenchError
 from bench.launch.conversation import Conversation
 from bench.launch.local import run_worker
-from bench.propose.draft import Draft, InputDraft, unnamed
+from bench.propose.draft import Draft, InputDraft
 from bench.results import Block, Failure, ProcessRun
 
 DEADLINE_S = 60.0
 SEED = 20260101
 PRECISIONS = ("fp32", "fp16", "bf16", "fp64")
+Values = Callable[[InputDraft, Any], Any]
 
 
 @dataclass
@@ -134,9 +135,14 @@ def starts(draft: Draft, backend: str) -> Failure | None:
     return _run_with(_arrays(draft, 1, SEED), draft, backend, only_start=True).failure
 
 
-def outputs_of(draft: Draft, backend: str, batch: int, seed: int) -> Heard:
-    """The answers to two queries of ``batch`` samples, with what comes out and how it is shaped."""
+def outputs_of(draft: Draft, backend: str, batch: int, seed: int, values: Values | None = None) -> Heard:
+    """The answers to two queries of ``batch`` samples, with what comes out and how it is shaped.
+
+    ``values`` makes other values, of the same shape and dtype, of each input's array.
+    """
     arrays = _arrays(draft, 2 * batch, seed)
+    if values is not None:
+        arrays = {one.spec.name: values(one, arrays[one.spec.name]) for one in draft.fed}
     return _run_with(arrays, draft, backend, only_start=True, collect_outputs=True, batch=batch)
 
 
@@ -173,43 +179,3 @@ def _first(array: Any, one: InputDraft, draft: Draft, samples: int) -> Any:
         return array[:samples]
     fixed = one.spec.shape[0] if rank else None
     return array[: samples * fixed] if isinstance(fixed, int) else array
-
-
-def specs_seen(specs: tuple[TensorSpec, ...], draft: Draft, one: Heard, two: Heard | None) -> tuple[TensorSpec, ...]:
-    """The outputs as two runs showed them, the second with twice the samples where there is a batch."""
-    return tuple(_spec_seen(spec, draft, one, two) for spec in specs)
-
-
-def _spec_seen(spec: TensorSpec, draft: Draft, one: Heard, two: Heard | None) -> TensorSpec:
-    """Replace free dimensions by what they were: the batch, or a size that both runs had in common."""
-    first = one.shapes.get(spec.name)
-    second = two.shapes.get(spec.name) if two is not None else first
-    if spec.name in draft.state.values():
-        fed = next(one.spec for one in draft.inputs if draft.state.get(one.spec.name) == spec.name)
-        return TensorSpec(spec.name, spec.dtype, fed.shape)
-    if first is None or second is None or len(first) != len(second):
-        return spec
-    if spec.shape != UNTOLD and len(first) != len(spec.shape):
-        return spec
-    if spec.shape == UNTOLD:
-        return TensorSpec(spec.name, spec.dtype, _sizes_seen(spec.name, draft, first, second))
-    known = set(draft.dims) | {draft.batch}
-    sizes: list[int | str] = []
-    for size, in_one, in_two in zip(spec.shape, first, second, strict=True):
-        if isinstance(size, int) or size in known:
-            sizes.append(size)
-        elif draft.batch is not None and (in_one, in_two) == (1, 2):
-            sizes.append(draft.batch)
-        else:
-            sizes.append(in_one if in_one == in_two and in_one > 0 else size)
-    return TensorSpec(spec.name, spec.dtype, tuple(sizes))
-
-
-def _sizes_seen(name: str, draft: Draft, first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int | str, ...]:
-    """The shape that two answers had of which nothing else told."""
-    return tuple(
-        draft.batch
-        if draft.batch is not None and (in_one, in_two) == (1, 2)
-        else (in_one if in_one == in_two and in_one > 0 else unnamed(name, axis))
-        for axis, (in_one, in_two) in enumerate(zip(first, second, strict=True))
-    )

@@ -10,6 +10,7 @@ from bench.errors import ContractError
 from bench.propose import trial
 from bench.propose.draft import UNNAMED, Draft, with_batch, without_batch
 from bench.propose.search import MAX_TRIES, Hints, applied, mendable, search, variables_of
+from bench.propose.seen import outputs_seen
 from bench.results import Failure
 
 FEW_TRIES = 8
@@ -115,4 +116,4 @@ def _confirmed(draft: Draft, backend: str) -> Draft | None:
             return _confirmed(without_batch(draft), backend)
     else:
         two = trial.outputs_of(draft, backend, batch=1, seed=2)
-    return replace(draft, outputs=trial.specs_seen(draft.outputs, draft, one, two))
+    return replace(draft, outputs=outputs_seen(draft, backend, one, two))

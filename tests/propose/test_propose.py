@@ -176,6 +176,32 @@ def test_an_output_without_a_shape_gets_the_one_that_comes_out(tmp_path: Path) -
     assert any("output `where` is int64 in the onnx artifact, int32 here" in one for one in told)
 
 
+@pytest.mark.parametrize("sizes", [[2], [2, 3], ["batch", 1], [1, "height"]])
+@pytest.mark.parametrize("told", [[2, "nz"], [None, None], None], ids=["named", "unnamed", "untold"])
+def test_a_size_that_is_the_values_own_stays_open(tmp_path: Path, sizes: list[Any], told: list[Any] | None) -> None:
+    outputs: dict[str, Any] = {"where": (INT64, told)}
+    model = models.save(tmp_path / "m.onnx", [("NonZero", ["x"], ["where"], {})], {"x": (FLOAT, sizes)}, outputs)
+    rank, count = proposed(model).outputs[0].shape
+    assert rank == len(sizes) or (told is not None and told[0] == rank == 2)
+    assert count == ("nz" if told and told[1] else "where:1")
+
+
+def test_a_name_of_an_outputs_size_stays_where_no_input_has_a_free_size(tmp_path: Path) -> None:
+    """Nothing that was tried moves it, but its author said that it moves."""
+    nodes: list[Any] = [("Relu", ["x"], ["y"], {})]
+    model = models.save(tmp_path / "m.onnx", nodes, {"x": (FLOAT, [1, 6])}, {"y": (FLOAT, [1, "found"])})
+    assert proposed(model).outputs[0].shape == (1, "found")
+
+
+def test_a_size_that_follows_from_an_inputs_is_written_down(tmp_path: Path) -> None:
+    nodes: list[Any] = [("Concat", ["x", "x"], ["y"], {"axis": 1})]
+    model = models.save(
+        tmp_path / "m.onnx", nodes, {"x": (FLOAT, ["batch", "width"])}, {"y": (FLOAT, ["batch", "twice"])}
+    )
+    contract = proposed(model)
+    assert contract.outputs[0].shape == ("batch", 2 * contract.dims["width"])
+
+
 def test_an_input_without_a_shape_gets_one_that_the_model_accepts(tmp_path: Path) -> None:
     nodes: list[Any] = [("Conv", ["x", "w"], ["y"], {})]
     weights = {"w": np.ones((2, 3, 1, 1), np.float32)}
