@@ -28,6 +28,10 @@ AUDIT_NS = 50_000_000
 AUDIT_TRIES = 3
 SHORTEST_NS = 2_000_000
 """Of queries with their reads: a burst of calls that do nothing is then a tenth of it."""
+SHORTEST_READS = 20
+"""… its work takes so many times what a read may …"""
+SHORTEST_QUERIES = 100
+"""… and it has so many: a few may wait for the work by chance. Longer queries are little disturbed between calls."""
 AUDIT_MOST_NS = 300_000_000
 """Further tries of the audit, beyond ``AUDIT_TRIES``, begin before this."""
 CLOSED = 0.9
@@ -179,13 +183,23 @@ def audit(issuer: Issuer, drained_ns: int, cost: LoopCost, read_ns: int = 0) -> 
     were read before; there is no work in that for a session to hide.
     """
     until = perf_counter_ns() + AUDIT_MOST_NS
-    queries, least = (max(2, min(ns // max(1, drained_ns), MAX_BLOCK)) for ns in (AUDIT_NS, SHORTEST_NS))
+    queries = max(2, min(AUDIT_NS // max(1, drained_ns), MAX_BLOCK))
+    least = min(queries, _shortest(drained_ns, read_ns))
     best, tries = _burst(issuer, queries, cost, READS * read_ns), 1
     while not best.is_closed() and (tries < AUDIT_TRIES or perf_counter_ns() < until):
         queries = max(least, queries // 2)
         again = _burst(issuer, queries, loop_cost(), READS * read_ns)
         best, tries = min(best, again, key=_badness), tries + 1
     return best
+
+
+def _shortest(drained_ns: int, read_ns: int) -> int:
+    """Queries of the shortest burst: its work must be long beside what a read may take, which is taken off it.
+
+    And they must be many: the best of a hundred tries of two queries would clear anybody.
+    """
+    work_ns = max(1, drained_ns - read_ns)
+    return max(SHORTEST_QUERIES, SHORTEST_NS // max(1, drained_ns), SHORTEST_READS * READS * read_ns // work_ns)
 
 
 def readings(issuer: Issuer, cost: LoopCost) -> List[Reading]:

@@ -1,10 +1,12 @@
 """The agent: what travels to a board to measure there, as one archive that is named by its SHA-256.
 
-It holds `bench.device`, the adapters, and, where an adapter is a third party's, that package's own modules.
+It holds `bench.device`, the adapters, and, where an adapter is a third party's, that package's own modules. Our own
+modules go without their docstrings, for links are slow; each line keeps its number, so that a traceback from there fits.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import io
 import zipfile
@@ -41,7 +43,7 @@ def agent_for(adapter: str) -> Agent:
     """
     files = {"__main__.py": MAIN, "bench/__init__.py": (ROOT / "bench" / "__init__.py").read_bytes()}
     for folder in ("bench/device", "backends"):
-        files.update(_tree(ROOT / folder, folder))
+        files.update((name, _without_words(source)) for name, source in _tree(ROOT / folder, folder))
     top = adapter.partition(":")[0].partition(".")[0]
     if top not in ("bench", "backends"):
         files.update(_foreign(top, adapter))
@@ -52,6 +54,18 @@ def agent_for(adapter: str) -> Agent:
 def _tree(folder: Path, name: str) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.rglob("*.py")):
         yield f"{name}/{path.relative_to(folder).as_posix()}", path.read_bytes()
+
+
+def _without_words(source: bytes) -> bytes:
+    """A module's source, empty lines in the place of docstrings, an attribute's too."""
+    lines = source.decode().split("\n")
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+            alone = lines[first][: node.col_offset].isspace() or node.col_offset == 0
+            if alone and lines[last][node.end_col_offset or 0 :].strip() == "":
+                lines[first : last + 1] = [" " * node.col_offset + '""'] + [""] * (last - first)
+    return "\n".join(lines).encode()
 
 
 def _foreign(top: str, adapter: str) -> dict[str, bytes]:

@@ -321,7 +321,8 @@ def test_weights_beside_the_model_count_too(mlp: Example, tmp_path: Path, monkey
 
 def test_one_process_gives_fp32_one_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ort_cuda, "_TF32", [])
-    monkeypatch.delenv(ort_cuda.OVERRIDE, raising=False)
+    monkeypatch.setenv(ort_cuda.OVERRIDE, "")  # so that it is as before once this test is over
+    monkeypatch.delenv(ort_cuda.OVERRIDE)
     ort_cuda._say_tf32(False)
     assert os.environ[ort_cuda.OVERRIDE] == "0"
     with pytest.raises(AdapterError, match="both in fp32 and in tf32"):

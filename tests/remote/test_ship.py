@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import io
 import os
 import shlex
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,7 @@ from hypothesis import strategies as st
 
 from bench.device.records import Job, TensorJob
 from bench.errors import HostUnreachable, LaunchError
-from bench.remote.agent import agent_for
+from bench.remote.agent import ROOT, agent_for
 from bench.remote.board import Board, quoted_path
 from bench.remote.ship import Bundles, cargo_of
 from tests.launch.talk import NULL, job
@@ -51,6 +54,22 @@ def test_the_agent_is_small_and_always_the_same() -> None:
     assert hashlib.sha256(agent.data).hexdigest() == agent.sha256
     agent_for.cache_clear()
     assert agent_for(NULL) == agent
+
+
+def test_what_is_sent_is_the_same_code_on_the_same_lines_without_its_docstrings() -> None:
+    def told(source: bytes) -> list[tuple[str, int]]:
+        """Every statement but a text that stands alone, and its line."""
+        tree = ast.parse(source)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                node.value.value = ""
+        return [(ast.dump(node), node.lineno) for node in ast.walk(tree) if isinstance(node, ast.stmt)]
+
+    with zipfile.ZipFile(io.BytesIO(agent_for(NULL).data)) as archive:
+        for name in ("bench/device/loop.py", "bench/device/audit.py", "backends/ort.py", "bench/device/records.py"):
+            sent, here = archive.read(name), (ROOT / name).read_bytes()
+            assert len(sent) < len(here)
+            assert told(sent) == told(here)
 
 
 def test_a_third_partys_adapter_goes_with_it_and_compiled_code_does_not(
