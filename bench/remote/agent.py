@@ -1,7 +1,7 @@
 """The agent: what travels to a board to measure there, as one archive that is named by its SHA-256.
 
 It holds `bench.device`, the adapters, and, where an adapter is a third party's, that package's own modules. Our own
-modules go without their docstrings, for links are slow; each line keeps its number, so that a traceback from there fits.
+modules go without their docstrings, for links are slow; each line keeps its number: a traceback from there fits.
 """
 
 from __future__ import annotations
