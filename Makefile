@@ -63,7 +63,7 @@ lint: $(VENV)/.installed-test  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv-bench/.installed  ## speed, verdicts and load beside the peers, a quarter of an hour on a quiet machine; writes docs/benchmarks.md
+bench: .venv-bench/.installed  ## speed, verdicts and load beside the peers, half an hour on a quiet machine; writes docs/benchmarks.md
 	@.venv-bench/bin/python -m tests.speed
 
 board:  ## start an emulated aarch64 board to try things on, and say how to use it
