@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
 
