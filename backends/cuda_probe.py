@@ -146,3 +146,14 @@ def gpu_of(device: str) -> Optional[Gpu]:
     number = device.partition(":")[2] or "0"
     gpus = look().gpus
     return gpus[int(number)] if number.isdecimal() and int(number) < len(gpus) else None
+
+
+def numbered(device: str) -> Gpu:
+    """The GPU that ``cuda:N`` names; DeviceUnavailable, with those that there are, where there is no such."""
+    from bench.device.adapter import DeviceUnavailable  # here: the process that only asks the driver needs none of it
+
+    gpu = gpu_of(device)
+    if gpu is None:
+        told = ", ".join("cuda:%d %s" % (number, one.name) for number, one in enumerate(look().gpus))
+        raise DeviceUnavailable("there is no %s: the driver has %s" % (device, told))
+    return gpu

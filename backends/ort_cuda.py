@@ -60,7 +60,6 @@ def tensorrt_version() -> str:
 def demand_gpu(ort: Any, device: str, provider: Provider) -> cuda_probe.Gpu:
     """The GPU of that number; DeviceUnavailable, with what to install, where this package can use none."""
     found = cuda_probe.look()
-    gpu = cuda_probe.gpu_of(device)
     offered = ort.get_available_providers()
     built = "" if provider.name in offered else "onnxruntime %s here is built without %s" % (
         ort.__version__, provider.name,
@@ -70,9 +69,7 @@ def demand_gpu(ort: Any, device: str, provider: Provider) -> cuda_probe.Gpu:
         raise DeviceUnavailable("%s cannot be used: %s%s; to mend: %s%s" % (
             device, found.reason, also, found.remedy, "; then " + INSTALL if built else "",
         ))  # fmt: skip
-    if gpu is None:
-        told = ", ".join("cuda:%d %s" % (number, one.name) for number, one in enumerate(found.gpus))
-        raise DeviceUnavailable("there is no %s: the driver has %s" % (device, told))
+    gpu = cuda_probe.numbered(device)
     if built:
         raise DeviceUnavailable("%s cannot be used: %s: %s" % (device, built, INSTALL))
     return gpu

@@ -68,14 +68,12 @@ def unfit(torch: Any, driver: str) -> str:
 
 def demand(torch: Any, device: str) -> cuda_probe.Gpu:
     """The GPU of that number; DeviceUnavailable, with what to install, where this torch can use none."""
-    found, gpu = cuda_probe.look(), cuda_probe.gpu_of(device)
+    found = cuda_probe.look()
     built = "" if torch.version.cuda else "torch %s is built without CUDA" % torch.__version__
     if not found.gpus:
         also = "; and %s: then %s" % (built, INSTALL) if built else ""
         raise DeviceUnavailable("%s cannot be used: %s; to mend: %s%s" % (device, found.reason, found.remedy, also))
-    if gpu is None:
-        told = ", ".join("cuda:%d %s" % (number, one.name) for number, one in enumerate(found.gpus))
-        raise DeviceUnavailable("there is no %s: the driver has %s" % (device, told))
+    gpu = cuda_probe.numbered(device)
     if built or not torch.cuda.is_available():
         reason = built or unfit(torch, found.driver)
         raise DeviceUnavailable("%s cannot be used: %s; to mend: %s" % (device, reason, INSTALL))

@@ -111,10 +111,7 @@ class TensorRtAdapter:
         device, here = settings.device, self.probe()
         if not here.usable:
             raise DeviceUnavailable("%s cannot be used: %s; to mend: %s" % (device, here.reason, here.remedy))
-        gpu = cuda_probe.gpu_of(device)
-        if gpu is None:
-            told = ", ".join("cuda:%d %s" % (number, one.name) for number, one in enumerate(cuda_probe.look().gpus))
-            raise DeviceUnavailable("there is no %s: the driver has %s" % (device, told))
+        gpu = cuda_probe.numbered(device)
         if settings.precision == "tf32" and int(gpu.capability.partition(".")[0]) < 8:
             raise DeviceUnavailable("%s has no tf32: %s is older than that" % (device, gpu.name))
         if settings.precision == "tf32" and os.environ.get(OVERRIDE) == "0":

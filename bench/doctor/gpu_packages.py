@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import distributions
 
+from packaging.utils import canonicalize_name
+
 from bench.doctor.diagnosis import Finding, Severity
 
 OLDEST_DRIVER = {12: 525, 13: 580}
@@ -30,7 +32,8 @@ class Wheel:
 def installed() -> tuple[Wheel, ...]:
     """All that this interpreter finds."""
     return tuple(
-        Wheel(_normal(one.metadata["Name"]), one.version, tuple(one.requires or ())) for one in distributions()
+        Wheel(canonicalize_name(one.metadata["Name"]), one.version, tuple(one.requires or ()))
+        for one in distributions()
     )
 
 
@@ -95,8 +98,4 @@ def _required(wheel: Wheel) -> Iterator[tuple[str, str, str]]:
     for text in wheel.requires:
         match = _WORDS.fullmatch(text.strip())
         if match:
-            yield _normal(match[1]), match[2] or "", match[3] or ""
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+            yield canonicalize_name(match[1]), match[2] or "", match[3] or ""

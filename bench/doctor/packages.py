@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+
+from packaging.utils import canonicalize_name
 
 from bench.doctor.diagnosis import Backend, Finding, Severity
 
@@ -28,14 +29,14 @@ def conflicts(backends: Iterable[Backend]) -> tuple[Finding, ...]:
 
 def _modules(backend: Backend, owners: Mapping[str, list[str]]) -> set[str]:
     """The import names of the backend's packages, installed or not."""
-    names = {_normal(package) for package in backend.packages}
-    brought = {module for module, found in owners.items() if names & {_normal(one) for one in found}}
+    names = {canonicalize_name(package) for package in backend.packages}
+    brought = {module for module, found in owners.items() if names & {canonicalize_name(one) for one in found}}
     return brought | {name.replace("-", "_") for name in names}
 
 
 def _owners(module: str, owners: Mapping[str, list[str]]) -> tuple[str, ...]:
     """The packages that each hold the module's ``__init__.py``; a namespace that several fill is no conflict."""
-    found = {_normal(name) for name in owners.get(module, ())}
+    found = {canonicalize_name(name) for name in owners.get(module, ())}
     return tuple(sorted(name for name in found if len(found) > 1 and _holds(name, f"{module}/__init__.py")))
 
 
@@ -44,10 +45,6 @@ def _holds(name: str, file: str) -> bool:
         return any(str(one) == file for one in distribution(name).files or ())
     except PackageNotFoundError:
         return False
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _finding(module: str, both: tuple[str, ...]) -> Finding:
