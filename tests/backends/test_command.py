@@ -20,6 +20,7 @@ from bench.conformance import AdapterConformance, Example
 from bench.conformance.examples import mixed, mlp, recurrent, weights
 from bench.device.adapter import AdapterError, DeviceUnavailable, ModelFiles, ModelRejected, Query, Settings, TensorSpec
 from bench.device.disturbance import Watch
+from tests.audits import is_early
 from tests.launch.talk import MS, Told, job, measure
 
 COMMAND = "backends.command:CommandAdapter"
@@ -190,8 +191,7 @@ def test_a_worker_measures_a_program_like_any_backend() -> None:
     told = run_in_worker("Echo", max_ns=100 * MS)
     assert told.run.failure is None
     assert told.run.facts["program"] == "numpy-layers 1.0"
-    assert told.run.audit is not None
-    assert told.run.audit.ratio >= 0.9
+    assert not is_early(told.run.audit)
     least = told.run.facts["pipe_round_trip_ns"]
     assert isinstance(least, int)
     assert least > 0

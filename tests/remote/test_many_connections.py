@@ -16,14 +16,11 @@ from tests.remote.working import within_two_minutes
 LOGINS, EACH = 10, 20
 
 
-def held(sshd: Sshd) -> dict[str, object]:
+def held(sshd: Sshd) -> set[str]:
     """What this process, and the host beside it, hold at the moment; the processes are ours and those of the host."""
-    return {
-        "open files": len(list(Path("/proc/self/fd").iterdir())),
-        "processes": sorted(one.pid for one in psutil.Process().children(recursive=True)),
-        "folders": sorted(Path(tempfile.gettempdir()).iterdir()),
-        "home": sorted(sshd.home.rglob("*")),
-    }
+    files = {f"open file {number}" for number in range(len(list(Path("/proc/self/fd").iterdir())))}
+    processes = {f"process {one.pid}" for one in psutil.Process().children(recursive=True)}
+    return files | processes | {str(one) for one in [*Path(tempfile.gettempdir()).iterdir(), *sshd.home.rglob("*")]}
 
 
 @pytest.fixture(autouse=True)
@@ -39,11 +36,10 @@ def connect(client: Client) -> None:
 
 
 def test_two_hundred_connections_leave_nothing(sshd: Sshd) -> None:
-    assert within_two_minutes(lambda: sshd.children() == [])  # whoever asked whether it is up
-    before = held(sshd)
+    before = held(sshd)  # with whoever asked whether it is up, for a moment still
     for _ in range(LOGINS):
         with Client(HOST) as client:  # one login, shared
             for _ in range(EACH):
                 connect(client)
         connect(Client(HOST))  # one of its own
-    assert within_two_minutes(lambda: held(sshd) == before), (held(sshd), before)
+    assert within_two_minutes(lambda: held(sshd) <= before), held(sshd) - before
