@@ -31,7 +31,7 @@ FROM_TORCH_INDEX = $(call OR_SAY,$(TORCH_INDEX),TORCH_INDEX)
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-run: $(VENV)/.installed-run  ## judge the demo model on three targets (needs only the CPU extra)
+run: $(VENV)/.installed-run  ## judge the demo model on three backends (needs only the CPU extra)
 	@$(BIN)/benchpact run $(CONTRACT)
 
 run-all: $(VENV)/.installed-test  ## the same model on every backend, torch included
@@ -121,5 +121,5 @@ $(VENV)/.installed-run: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
 	@echo "installing benchpact, its backends and what tests need into $(VENV) ..."
 	@$(PIP) install $(QUIETLY) --no-deps --retries 2 --index-url $(TORCH_INDEX) $(TORCH) $(FROM_TORCH_INDEX)
-	@$(PIP) install $(QUIETLY) -e '.[cpu,torch,litert,sklearn,test]' $(FROM_INDEX)
+	@$(PIP) install $(QUIETLY) -e '.[cpu,torch,sklearn,test]' $(FROM_INDEX)
 	@touch $@ $(VENV)/.installed-run

@@ -42,7 +42,7 @@ class OpenVinoAdapter:
             ov = _import()
             devices = tuple(device.lower() for device in ov.Core().available_devices if device == "CPU")
             reason = "" if devices else "openvino finds no CPU plugin"
-            return Availability(bool(devices), {"openvino": str(ov.__version__)}, devices, reason)
+            return Availability(bool(devices), {"openvino": _release(ov.__version__)}, devices, reason)
         except Exception as error:  # noqa: BLE001 - a broken install raises anything; a probe never does
             return probing.unusable("openvino", error)
 
@@ -91,6 +91,11 @@ def _config(settings: Settings) -> Dict[str, Any]:
         "PERFORMANCE_HINT": "THROUGHPUT" if offline else "LATENCY",
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
     }
+
+
+def _release(version: str) -> str:
+    """What pip calls it, of ``2026.4.1-22982-e213a147257-releases/2026/4``."""
+    return version.partition("-")[0]
 
 
 def _import() -> Any:

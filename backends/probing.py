@@ -6,10 +6,10 @@ from backends import staging
 from bench.device.adapter import Availability, DeviceUnavailable
 
 
-def unusable(package: str, error: Exception) -> Availability:
-    """The answer for a package whose import, or first use, failed."""
+def unusable(package: str, error: Exception, install: str = "") -> Availability:
+    """The answer for a package whose import, or first use, failed; ``install`` where pip needs more than its name."""
     if isinstance(error, ModuleNotFoundError):
-        return Availability(False, reason=staging.one_line(error), remedy="pip install %s" % package)
+        return Availability(False, reason=staging.one_line(error), remedy=install or "pip install %s" % package)
     reason = "%s is installed but does not work: %s" % (package, staging.one_line(error))
     return Availability(False, reason=reason, remedy="pip install --force-reinstall %s" % package)
 

@@ -13,6 +13,7 @@ from bench.device.adapter import CHOICE, EAGER, AdapterError, Availability, Mode
 from bench.device.declared import Conflict, Count, Declared, OneOf
 
 NOT_COMPILED = "it needs `artifact: torch-export` or `eager`: TorchScript has a compiler of its own"
+INSTALL = "pip install torch --index-url https://download.pytorch.org/whl/cpu (for a GPU without the option)"
 OPTIONS: Mapping[str, Declared] = {
     CHOICE: OneOf(
         "what is run; auto is the first of them that there is", ("auto", "torchscript", "torch-export", EAGER), "auto"
@@ -41,7 +42,7 @@ class PyTorchAdapter:
             gpus, versions, reason, remedy = torch_cuda.offered(torch)
             return Availability(True, {"torch": str(torch.__version__), **versions}, ("cpu", *gpus), reason, remedy)
         except Exception as error:  # noqa: BLE001 - a broken install raises anything; a probe never does
-            return probing.unusable("torch", error)
+            return probing.unusable("torch", error, INSTALL)
 
     def conflict(self, model: ModelFiles, settings: Settings) -> Conflict:
         """TorchScript is not compiled. Where nothing is chosen, it is the first that would be taken."""

@@ -150,6 +150,8 @@ def _places(root: Found) -> Mapping[tuple[str, ...], Place]:
             places["inputs", tensor.name, "range"] = tensor.value.at(words.RANGE)
     for entry in root.get(words.ARTIFACTS) or ():
         files: tuple[Found, ...] = entry.value.get(words.FILES) or ()
+        places["artifacts", entry.name, "sha256"] = entry.value.at(words.SHA256)
         for index, file in enumerate(files):
             places["artifacts", entry.name, "files", str(index)] = file.at(words.PATH)
+            places["artifacts", entry.name, "files", str(index), "sha256"] = file.at(words.SHA256)
     return places

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from bench import units
 from bench.artifacts import KINDS, ArtifactError, ArtifactFacts, companions_of, read
@@ -18,15 +19,22 @@ QUICKLY_READ = 1 << 30
 """Up to here a file is hashed though it is no whole artifact: another SHA-256 says more than what is damaged."""
 
 
+class _File(NamedTuple):
+    """A file as the contract names it, with the places of its path and of its SHA-256."""
+
+    path: Path
+    sha256: str | None
+    place: Place
+    sha256_place: Place
+
+
 def facts_of(contract: Contract, artifact: Artifact, findings: Findings) -> ArtifactFacts | None:
     """What the artifact says of itself; None, with what is wrong noted, where its files are not what they should be.
 
     The artifact's own words come before its hash: they are a small part of a file that may be huge.
     """
-    files = [(artifact.path, artifact.sha256, artifact.place)]
-    for index, (path, sha256) in enumerate(artifact.companions):
-        files.append((path, sha256, contract.place("artifacts", artifact.kind, "files", str(index))))
-    readable = [_is_readable(contract, path, place, findings) for path, _, place in files]
+    files = _files(contract, artifact)
+    readable = [_is_readable(contract, file.path, file.place, findings) for file in files]
     if not all(readable):
         return None
     found = _read(artifact)
@@ -35,7 +43,7 @@ def facts_of(contract: Contract, artifact: Artifact, findings: Findings) -> Arti
         return None
     sound = not contract.faults.within("artifacts", artifact.kind)  # else a hash may be there that could not be read
     owner = artifact if artifact.sha256 is not None and sound else None
-    whole = [_is_same(contract, *file, owner, findings) for file in files]
+    whole = [_is_same(contract, file, owner, findings) for file in files]
     if not all(whole):
         return None
     if isinstance(found, ArtifactError):
@@ -48,6 +56,16 @@ def facts_of(contract: Contract, artifact: Artifact, findings: Findings) -> Arti
     if sound:
         _listed(contract, artifact, findings)
     return found
+
+
+def _files(contract: Contract, artifact: Artifact) -> list[_File]:
+    """The artifact's own file first."""
+    keys = ("artifacts", artifact.kind)
+    files = [_File(artifact.path, artifact.sha256, artifact.place, contract.place(*keys, "sha256"))]
+    for index, (path, sha256) in enumerate(artifact.companions):
+        file = (*keys, "files", str(index))
+        files.append(_File(path, sha256, contract.place(*file), contract.place(*file, "sha256")))
+    return files
 
 
 def _read(artifact: Artifact) -> ArtifactFacts | ArtifactError | None:
@@ -91,24 +109,22 @@ def _is_readable(contract: Contract, path: Path, place: Place, findings: Finding
     return size <= MOST_BYTES
 
 
-def _is_same(
-    contract: Contract, path: Path, sha256: str | None, place: Place, owner: Artifact | None, findings: Findings
-) -> bool:
+def _is_same(contract: Contract, file: _File, owner: Artifact | None, findings: Findings) -> bool:
     """Whether the file has its SHA-256; one that says none is a problem where its ``owner``, the artifact, has one."""
-    name = _name(contract, path)
+    name, place = _name(contract, file.path), file.place
     try:
-        found = sha256_of(path)
+        found = sha256_of(file.path)
     except OSError as error:
         findings.problems.add(place, f"{quoted(name)}: cannot be read: {error.strerror or error}")
         return False
-    if sha256 is None and owner is not None:
+    if file.sha256 is None and owner is not None:
         message = f"{quoted(name)} has no sha256, but {owner.path.name}, which it belongs to, has one"
         findings.problems.add(place, f"{message}: write `{{path: {name}, sha256: {found}}}`")
-    elif sha256 is None:
+    elif file.sha256 is None:
         findings.notice(f"{name} has no sha256 in the contract: add `sha256: {found}`", place)
-    elif found != sha256:
+    elif found != file.sha256:
         message = f"{quoted(name)} is not the file that was handed over: its SHA-256 is {found}"
-        findings.problems.add(place, f"{message}, the contract says {sha256}")
+        findings.problems.add(file.sha256_place, f"{message}, the contract says {file.sha256}")
         return False
     return True
 

@@ -138,13 +138,13 @@ def test_a_file_that_was_changed_is_not_the_one_that_was_handed_over(folder: Pat
     path = folder / "digits.onnx"
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
     (problem,) = told(folder)
-    assert problem.startswith("4:16: `digits.onnx` is not the file that was handed over: its SHA-256 is ")
+    assert problem.startswith("4:37: `digits.onnx` is not the file that was handed over: its SHA-256 is ")
 
 
 def test_a_second_file_is_held_to_its_own_hash_in_its_own_place(folder: Path) -> None:
     line = f"  openvino: {{path: digits.xml, files: [{{path: digits.bin, sha256: {'0' * 64}}}]}}\n"
     (problem,) = told(folder, changed("inputs:\n", f"{line}inputs:\n", TEXT))
-    assert problem.startswith("5:47: `digits.bin` is not the file that was handed over")
+    assert problem.startswith("5:67: `digits.bin` is not the file that was handed over")
 
 
 def with_openvino(files: str) -> str:
