@@ -62,7 +62,7 @@ def test_the_contracts_together_cover_every_scenario() -> None:
 def test_the_demo_needs_only_the_cpu_extra_and_covers_the_daily_scenarios() -> None:
     contract = load(CONFIGS / "demo.yaml")
     assert len(contract.targets) == 3
-    assert {target.backend for target in contract.targets} == {"onnxruntime", "openvino"}
+    assert {target.backend for target in contract.targets} == {"litert", "onnxruntime", "openvino"}
     found = {case.scenario.scenario for case in plan(contract).cases}
     assert found == {"single-stream", "server", "offline", "cold-start"}
 
