@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import platform
-import signal
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 
 from backends import staging
 from bench.device.adapter import AdapterError
+from bench.device.signals import signal_name
 
 LINE_BYTES = 4096
 OK = b"ok\n"
@@ -72,8 +72,8 @@ class Pipe:
         """What became of a program that is heard no more."""
         try:
             code = self._process.wait(LAST_WORDS_S)
-            how = "ended with exit code %d" % code if code >= 0 else "was killed by %s" % signal.Signals(-code).name
-        except (subprocess.TimeoutExpired, ValueError):
+            how = "ended with exit code %d" % code if code >= 0 else "was killed by %s" % signal_name(-code)
+        except subprocess.TimeoutExpired:
             how = "closed its output"
         return AdapterError("%s %s when asked for `%s`" % (self.name, how, doing or self._asked))
 

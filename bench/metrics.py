@@ -1,7 +1,7 @@
 """The catalogue of metrics: what a contract line may ask for, in which block, in which unit.
 
 A direction follows from the metric. Every figure is an integer or a float in its base unit; units are
-put on at the edge (``units.py``).
+put on at the edge (``units``).
 """
 
 from __future__ import annotations

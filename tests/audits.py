@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from bench.device.audit import Closure
+from bench.device.audit_closure import Closure
 from bench.results import Audit
 
 

@@ -135,8 +135,3 @@ def elements(dtype: str, shape: Sequence[int]) -> int:
     Wider integers are counters, axes, shapes and indices: nothing that is learned.
     """
     return math.prod(shape) if dtype in WEIGHT_DTYPES or dtype.startswith("float8") else 0
-
-
-def count_parameters(tensors: Iterable[tuple[str, Sequence[int]]]) -> int:
-    """Elements of all tensors, given as (dtype, shape), that can be learned."""
-    return sum(elements(dtype, shape) for dtype, shape in tensors)

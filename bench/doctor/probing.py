@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from bench import registry
+from bench.device.signals import signal_name
 from bench.doctor.diagnosis import Backend
 
 TIMEOUT_S = 60.0
@@ -87,7 +88,7 @@ def _verdict(ended: Ended, command: tuple[str, ...], timeout_s: float) -> dict[s
     if ended.code is None:
         reason = f"its probe did not answer within {timeout_s:g} s"
     elif ended.code < 0:
-        reason = f"its probe was ended by {_signal_name(-ended.code)}"
+        reason = f"its probe was ended by {signal_name(-ended.code)}"
     else:
         reason = f"its probe exited with code {ended.code} and no answer"
     packages = ended.answer[0].get("packages", ()) if ended.answer else ()
@@ -152,10 +153,3 @@ def _lines(file: IO[bytes]) -> tuple[str, ...]:
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - MAX_STDERR_BYTES))
     return tuple(file.read().decode(errors="replace").splitlines())
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
 import tempfile
 from typing import IO, cast
 
 from bench.device.memory import OUT_OF_MEMORY, ran_out
+from bench.device.signals import signal_name
 from bench.errors import LaunchError, WorkerCrashed
 from bench.launch.fields import lines
 from bench.results import Failure
@@ -37,7 +37,7 @@ def failure_of(error: LaunchError | None, code: int, phase: str | None, stderr: 
     error = error or WorkerCrashed("the worker ended before it said so")
     if not isinstance(error, WorkerCrashed):
         return Failure(type(error).__name__, str(error), phase, stderr=stderr)
-    name = _signal_name(-code)
+    name = signal_name(-code)
     if name != "SIGKILL" and ran_out("\n".join(stderr)):
         ended, exit_code = (f"with code {code}", code) if code >= 0 else (f"by {name}", None)
         message = f"the worker ran out of memory and was ended {ended}"
@@ -48,13 +48,6 @@ def failure_of(error: LaunchError | None, code: int, phase: str | None, stderr: 
     if name == "SIGKILL":
         message += " (by the kernel for want of memory, or by hand)"
     return Failure("WorkerCrashed", message, phase, signal=name, stderr=stderr)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def last_lines(stderr: IO[bytes]) -> tuple[str, ...]:

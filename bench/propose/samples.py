@@ -8,7 +8,8 @@ from pathlib import Path
 
 from bench.device.adapter import UNTOLD, TensorSpec
 from bench.device.library import MAX_SAMPLES_BYTES
-from bench.device.safe_arrays import Header, npz_headers
+from bench.device.npy_format import Header
+from bench.device.safe_arrays import npz_headers
 from bench.errors import ContractError
 from bench.propose.draft import LENGTH, Draft, InputDraft, of_rank, unnamed, with_batch
 

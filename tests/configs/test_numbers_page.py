@@ -12,7 +12,9 @@ from bench.budget import GRACE_NS
 from bench.contract import presets
 from bench.contract.model import ScenarioSettings
 from bench.contract.scenario_words import ADAPTIVE, ADAPTIVE_MIN_NS, SOAK_NS, STREAMS
-from bench.device import audit, batches, gpu_account, gpu_meter, grouping, loop, rapl, scenarios, serving, warmup
+from bench.device import audit_closure as closure
+from bench.device import audit_reading as reading
+from bench.device import batches, gpu_account, gpu_meter, grouping, loop, rapl, scenarios, serving, warmup
 from bench.device.disturbance import SLOW_NS
 from bench.device.memory import EVERY_NS
 from bench.device.records import PHASES, Job
@@ -55,11 +57,11 @@ def test_the_table_of_timings_needed_is_the_codes_own() -> None:
         f"or for {int(str(JOB['warm_up_max_ns'])) // NS_PER_S} s",
         f"changed by more than {settling.CHANGE * 100:.0f} %, more than noise explains",
         f"both levels lasted at least {settling.LEAST_NS // NS_PER_MS} ms",
-        f"must be at least {audit.CLOSED} of the wall time",
-        f"More than {audit.IMPOSSIBLE} cannot be",
-        f"more than {audit.READS} times a second read of the same outputs or {audit.COPIES} times a copy",
-        f"more than {audit.READ_SLACK_NS // NS_PER_US} µs (or {audit.READ_SLACK_ITERATIONS} empty iterations",
-        f"asked again for up to {audit.AUDIT_MOST_NS / NS_PER_S} s",
+        f"must be at least {closure.CLOSED} of the wall time",
+        f"More than {closure.IMPOSSIBLE} cannot be",
+        f"more than {reading.READS} times a second read of the same outputs or {reading.COPIES} times a copy",
+        f"more than {reading.READ_SLACK_NS // NS_PER_US} µs (or {reading.READ_SLACK_ITERATIONS} empty iterations",
+        f"asked again for up to {reading.AUDIT_MOST_NS / NS_PER_S} s",
         f"`time` ({SCENARIO.max_ns // NS_PER_S} s unless the contract says otherwise)",
         f"`min time` ({ADAPTIVE_MIN_NS // NS_PER_MS} ms; {SCENARIO.min_ns // NS_PER_MS} ms with a fixed number"
         f" of processes) and {LEAST_QUERIES} queries",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.device import audit, batches, loop, scenarios, serving
+from bench.device import audit_closure, audit_groups, audit_reading, batches, loop, scenarios, serving
 from bench.device.adapter import Query
 from bench.device.library import SampleLibrary
 
@@ -21,7 +21,7 @@ class Clock:
         self.reading_ns = reading_ns
         self.oversleeps_ns = 0
         self.slept_ns: list[int] = []
-        for module in (audit, batches, loop, scenarios, serving):
+        for module in (audit_closure, audit_groups, audit_reading, batches, loop, scenarios, serving):
             monkeypatch.setattr(module, "perf_counter_ns", self)
         monkeypatch.setattr(loop, "sleep", self.sleep)
 

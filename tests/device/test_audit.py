@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.device import audit as audits
-from bench.device.audit import CLOSED, Closure, audit, audit_session
+from bench.device import audit_reading
+from bench.device.audit import audit_session
+from bench.device.audit_closure import CLOSED, Closure, audit
 from bench.device.loop import LoopCost
 from bench.device.scenarios import Issuer
 from tests.device.clock import Asynchronous, Clock, Overlapping, Session, WithState, library
@@ -176,7 +177,7 @@ def test_a_read_of_large_outputs_is_innocent_as_long_as_it_copies(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Megabytes from a model that computes little: reading takes three times the query, fifteen times when strided."""
-    monkeypatch.setattr(audits, "_copy_ns", lambda array: MS)
+    monkeypatch.setattr(audit_reading, "_copy_ns", lambda array: MS)
     for read_ns in (3 * MS, 15 * MS):
         assert complaint_of(Session(clock, lambda staged: MS, read_ns=read_ns)) == ""
     assert complaint_of(Session(clock, lambda staged: MS, read_ns=25 * MS)) != ""

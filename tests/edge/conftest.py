@@ -2,25 +2,17 @@ from __future__ import annotations
 
 import sys
 import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.edge.wheel_files import make_wheel
-from tests.remote.sshd import Sshd, at_hand
+from tests.remote.sshd import new_sshd as sshd
+
+__all__ = ["house", "sshd"]
 
 VERSION = f"cp{sys.version_info[0]}{sys.version_info[1]}"
-
-
-@pytest.fixture
-def sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
-    """A real sshd; the host ``bench-host`` is it, as long as the test lasts."""
-    folder = tmp_path / "sshd"
-    folder.mkdir()
-    with at_hand(folder, monkeypatch) as one:
-        yield one
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from bench.judge.ballot import Ballot
 from bench.judge.case import judge_case
 from bench.judge.metered import EARLIER, NOTHING_TIMED, metered, metered_figures
 from bench.judge.readings import is_voted, reading
-from bench.measure import _stop_rule
+from bench.measure.process import stop_rule
 from bench.report import metering
 from bench.report.values import outcome
 from bench.results import Metered, Outcome, ProcessRun, Verdict
@@ -100,8 +100,8 @@ def test_processes_vote_on_both() -> None:
 def test_where_energy_is_asked_for_a_process_measures_its_whole_time() -> None:
     latency = requirement("single-stream", "latency p50", 1e9)
     quick, energetic = case(latency), case(latency, requirement("single-stream", ENERGY, 1e9))
-    assert _stop_rule(quick, Ballot(quick)) is not None
-    assert _stop_rule(energetic, Ballot(energetic)) is None
+    assert stop_rule(quick, Ballot(quick)) is not None
+    assert stop_rule(energetic, Ballot(energetic)) is None
 
 
 def test_a_gpu_that_was_slowed_down_is_not_met_unsaid(tmp_path: Path) -> None:

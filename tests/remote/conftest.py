@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.remote.sshd import Sshd, at_hand
+from tests.remote.sshd import Sshd, at_hand, new_sshd
 
-
-@pytest.fixture
-def new_sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
-    """A real sshd; the host ``bench-host`` is it, as long as the test lasts."""
-    folder = tmp_path / "sshd"
-    folder.mkdir()
-    with at_hand(folder, monkeypatch) as one:
-        yield one
+__all__ = ["lasting_sshd", "new_sshd", "sshd"]
 
 
 @pytest.fixture

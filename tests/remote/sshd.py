@@ -149,3 +149,12 @@ def at_hand(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Sshd]:
 def _listens(port: int) -> bool:
     with socket.socket() as one:
         return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def new_sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
+    """A real sshd; the host ``bench-host`` is it, as long as the test lasts."""
+    folder = tmp_path / "sshd"
+    folder.mkdir()
+    with at_hand(folder, monkeypatch) as one:
+        yield one

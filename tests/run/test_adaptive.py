@@ -124,7 +124,8 @@ def test_a_limit_that_every_second_process_keeps_stays_open_and_says_how_far_it_
     count = len(done.case.process_runs)
     assert "whether the typical fresh process keeps its mean latency is open" in verdict.reason
     assert f"({(count + 1) // 2} of {count} processes, error rate 1 %; the worst: " in verdict.reason
-    assert "more processes would have to agree (each measures for 200 ms at most): allow more of" in verdict.reason
+    assert "more processes would have to agree (each measures for 200 ms at most" in verdict.reason
+    assert "): allow more of" in verdict.reason  # between them: how long a process takes to start, where that is long
     assert 3 <= count < 14
 
 

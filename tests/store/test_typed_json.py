@@ -27,7 +27,7 @@ ANY = st.recursive(
 
 
 def strategy(hint: Any) -> st.SearchStrategy[Any]:
-    """Values of a type hint of results.py."""
+    """Values of a type hint of the stored records."""
     origin, arguments = get_origin(hint), get_args(hint)
     if is_dataclass(hint) and isinstance(hint, type):
         hints = get_type_hints(hint)
