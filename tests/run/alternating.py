@@ -6,7 +6,7 @@ import time
 
 from tests.reliability.faulty import Faulty
 
-QUICK_S, SLOW_S = 0.001, 0.004
+QUICK_S, SLOW_S = 0.001, 0.02
 
 
 class Alternates(Faulty):

@@ -115,7 +115,7 @@ def test_a_limit_that_every_second_process_keeps_stays_open_and_says_how_far_it_
     """It also ends as soon as the processes that are left could not decide it."""
     done = run(
         tmp_path,
-        f"latency mean: 2 ms, {SHORT}".replace("adaptive", "2..14"),
+        f"latency mean: 10 ms, {SHORT}".replace("adaptive", "2..14"),
         backend='{backend: Alternates, options: {folder: "."}}',
     )
     assert done.code == 3, done.said
