@@ -40,15 +40,30 @@ def plan(contract: Contract, on: Sequence[str] = (), only: Sequence[str] = ()) -
     """The cases for the targets ``on`` and the requirements ``only`` (all where empty).
 
     ``only`` takes requirement ids, blocks, metrics, or patterns of them (``single-stream*``). Raises
-    ContractError, with what is near, for one that names nothing.
+    ContractError, with what is near, for one that names nothing, on all of them or on one that ``on`` names.
     """
     names = [target.name for target in contract.targets]
     targets = chosen(contract, on)
     _check_only(only, [requirement for target in targets for requirement in target.limits.requirements])
     cases = [case for target in targets for case in _cases(target, only, names)]
+    idle = [name for name in on if name not in {case.target.name for case in cases}]
+    if idle and only and cases:
+        words = " ".join(f"--only {word}" for word in only)
+        raise ContractError(f"--on {idle[0]} {words}: {idle[0]} has no such requirement; leave one of the two out")
     if not cases:
         raise ContractError(f"{contract.path}: nothing is left to measure with these --on and --only")
     return Plan(tuple(cases))
+
+
+def left_out(contract: Contract, whole: Plan, only: Sequence[str]) -> tuple[str, ...]:
+    """What ``only`` leaves out of the plan's targets, as a notice; nothing where it leaves nothing out."""
+    targets = {case.target.name for case in whole.cases}
+    owed = sum(len(target.limits.requirements) for target in contract.targets if target.name in targets)
+    judged = sum(len(case.requirements) for case in whole.cases)
+    if not only or judged == owed:
+        return ()
+    words = " ".join(f"--only {word}" for word in only)
+    return (f"{words}: {judged} of {owed} requirements are judged; the others are neither kept nor missed",)
 
 
 def chosen(contract: Contract, on: Sequence[str]) -> list[Target]:
@@ -112,6 +127,8 @@ def _matches(requirement: Requirement, word: str) -> bool:
 
 def _check_only(only: Sequence[str], requirements: Sequence[Requirement]) -> None:
     for word in only:
+        if not word:
+            raise ContractError("--only '': it names nothing; say a requirement, or leave --only out")
         if not any(_matches(requirement, word) for requirement in requirements):
             known = sorted({requirement.id for requirement in requirements})
             raise ContractError(f"--only {word}: the contract has no such requirement{_near(word, known)}")

@@ -36,13 +36,13 @@ def report_run(run: str, results: Path, form: str, output: Path | None, verbose:
 def show(stored: StoredRun, results: Path, files: Mapping[str, Path], *, verbose: bool, quiet: bool) -> None:
     """Write the asked files, then the table, or one sentence if ``quiet``; to stderr where a file takes stdout."""
     from bench.report import FORMATS
-    from bench.report.rows import sentence, summary
+    from bench.report.rows import sentence
 
     for name, path in files.items():
         write(FORMATS[name](stored), path)
     stream = sys.stderr if STDOUT in files.values() else sys.stdout
     if quiet:
-        print(sentence(summary(stored)), file=stream)
+        print(sentence(stored), file=stream)
     else:
         print(as_table(stored, results / stored.info.run, is_coloured(stream), verbose), end="", file=stream)
 

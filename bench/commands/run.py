@@ -62,7 +62,7 @@ class Chosen:
 def run_contract(asked: Asked, without_disturbed: bool) -> int:
     """``benchpact run``: check, measure, judge, render; the exit code."""
     from bench.judge.verdict import exit_code
-    from bench.plan import plan
+    from bench.plan import left_out, plan
     from bench.plan import without_disturbed as cut
     from bench.report.rows import verdicts
 
@@ -74,7 +74,8 @@ def run_contract(asked: Asked, without_disturbed: bool) -> int:
     def choose(contract: Contract) -> Chosen:
         whole = plan(contract, asked.on, asked.only)
         chosen = cut(whole) if without_disturbed else whole
-        return Chosen(chosen, {case.target.name for case in chosen.cases}, without_disturbed=without_disturbed)
+        targets = {case.target.name for case in chosen.cases}
+        return Chosen(chosen, targets, left_out(contract, chosen, asked.only), without_disturbed=without_disturbed)
 
     def finish(stored: StoredRun) -> int:
         show(stored, asked.results, asked.files, verbose=asked.verbose, quiet=asked.quiet)

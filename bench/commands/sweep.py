@@ -69,8 +69,8 @@ def _over_before(resume: str, results: Path) -> tuple[str, ...]:
 
 def _show(stored: StoredRun, results: Path, files: Mapping[str, Path], *, verbose: bool, quiet: bool) -> None:
     """Write the asked files, then the table, or one sentence if ``quiet``; to stderr where a file takes stdout."""
+    from bench.report.rows import is_narrowed
     from bench.sweep.cheapest import sentence
-    from bench.sweep.console import is_narrowed
     from bench.sweep.document import as_csv, as_json
     from bench.sweep.rows import rows
 

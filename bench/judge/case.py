@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bench.artifacts import KINDS, ArtifactError, companions_of
 from bench.contract.model import Artifact, Contract, Requirement
 from bench.device.records import OPEN_LOOPS
-from bench.judge import undecided
+from bench.judge import undecided, user_metric
 from bench.judge.ballot import Ballot
 from bench.judge.disturbed import all_without, beside, counted, left_of
 from bench.judge.independent import call_verdict, voted_instead
@@ -47,12 +47,13 @@ def judge_case(
     outputs: Mapping[str, NDArray[Any]] | None,
     allow_code: bool = False,
     ballot: Ballot | None = None,
+    code_s: float = user_metric.TIMEOUT_S,
 ) -> tuple[tuple[Figure, ...], tuple[Verdict, ...]]:
     """Every figure that the case's data can give, and one verdict a requirement of the case.
 
     ``outputs`` are the model's outputs over all samples, by name; None where none were collected.
-    ``allow_code`` lets the user's own metric functions run. ``ballot`` holds the votes of all these process runs, where
-    they were counted already while an adaptive case was measured.
+    ``allow_code`` lets the user's own metric functions run, each for ``code_s`` seconds at most. ``ballot`` holds the
+    votes of all these process runs, where they were counted already while an adaptive case was measured.
     """
     finished = [one for one in process_runs if one.is_whole]
     scenario = case.scenario.scenario
@@ -70,7 +71,7 @@ def judge_case(
     found = Collected({})
     if case.collects_outputs:
         found = collected(contract, process_runs, outputs)
-        figures.update(quality_figures(contract, case.requirements, found, allow_code))
+        figures.update(quality_figures(contract, case.requirements, found, allow_code, code_s))
     figures["", ARTIFACT_SIZE.name] = artifact_size(contract, finished)
     judged = _by_vote(case, process_runs, timings, figures, ballot) if case.scenario.adaptive else {}
     used = _used(case, figures)

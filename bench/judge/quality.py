@@ -55,18 +55,25 @@ def collected(contract: Contract, runs: Sequence[ProcessRun], outputs: Mapping[s
 
 
 def quality_figures(
-    contract: Contract, requirements: Sequence[Requirement], found: Collected, allow_code: bool
+    contract: Contract,
+    requirements: Sequence[Requirement],
+    found: Collected,
+    allow_code: bool,
+    code_s: float = user_metric.TIMEOUT_S,
 ) -> dict[tuple[str, str], Figure]:
-    """By (block, metric): every required figure, and those that the validation files allow beside them."""
+    """By (block, metric): every required figure, and those that the validation files allow beside them.
+
+    ``code_s``: the longest that each of the user's own metrics may take, in seconds.
+    """
     wanted = {block: [one.metric for one in requirements if one.block == block] for block in metrics.QUALITY}
-    figures = [*_accuracy_figures(contract, wanted["accuracy"], found, allow_code)]
+    figures = [*_accuracy_figures(contract, wanted["accuracy"], found, allow_code, code_s)]
     answers = {("accuracy", one.metric): one for one in figures}
     answers.update({("agreement", one.metric): one for one in _agreement_figures(contract, wanted["agreement"], found)})
     return answers
 
 
 def _accuracy_figures(
-    contract: Contract, wanted: Sequence[str], found: Collected, allow_code: bool
+    contract: Contract, wanted: Sequence[str], found: Collected, allow_code: bool, code_s: float
 ) -> Iterable[Figure]:
     try:
         labels = _labels(contract)
@@ -80,7 +87,7 @@ def _accuracy_figures(
             return accuracy(metric, output, labels)
         if not allow_code:
             raise ValueError(f"`{metric}` is code that this contract asks to run; read it, then say --allow-code")
-        return user_metric.compute(metric, contract.folder, found.arrays, labels)
+        return user_metric.compute(metric, contract.folder, found.arrays, labels, code_s)
 
     asked = [_figure("accuracy", metric, value, len(output), f"output `{name}`: ") for metric in wanted]
     names = VALUES if labels.dtype.kind == "f" and labels.size == output.size else CLASSES

@@ -2,7 +2,8 @@
 
 The function gets ``(outputs, labels)`` — a dict of arrays over all samples, and the array of labels — and
 returns one number. It is code that somebody handed over with a model: it runs only where the user said
-``--allow-code``, never in the host's process, and may crash, hang or print without harm. It is no sandbox.
+``--allow-code``, never in the host's process, and may crash, hang or print without harm. It is no sandbox. A guard,
+as a worker has one, ends it where the host is gone.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.device.guard import stand_guard
+
 TIMEOUT_S = 120.0
+"""The most that a metric may take; less where the run has less (``--timeout``, ``--time-budget``)."""
 MAX_ANSWER_BYTES = 1 << 16
 _STDERR_BYTES = 4096
 _REMEDY = "make it return one finite number for (outputs, labels)"
@@ -47,7 +51,7 @@ def compute(
         Path(place, "request.json").write_text(json.dumps(request), encoding="utf-8")
         answer, said = _run(place, timeout_s)
     if answer is None:
-        raise ValueError(f"`{entry}` did not answer within {timeout_s:g} s: make it faster")
+        raise ValueError(f"`{entry}` did not answer within {timeout_s:.3g} s: make it faster, or give it more time")
     return _value(entry, answer, said)
 
 
@@ -57,7 +61,7 @@ def _run(place: str, timeout_s: float) -> tuple[bytes | None, str]:
     with tempfile.TemporaryFile() as stderr, os.fdopen(reader, "rb", buffering=0) as pipe:
         process = subprocess.Popen(
             [sys.executable, "-m", "bench.judge.user_metric", place, str(writer)],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # hangs up when this process is gone: what the guard waits for
             stdout=subprocess.DEVNULL,
             stderr=stderr,
             pass_fds=(writer,),
@@ -70,7 +74,7 @@ def _run(place: str, timeout_s: float) -> tuple[bytes | None, str]:
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            process.communicate()
         stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - _STDERR_BYTES))
         lines = stderr.read().decode(errors="replace").splitlines()
     return answer, next((line.strip() for line in reversed(lines) if line.strip()), "")
@@ -138,4 +142,5 @@ def _module(folder: Path, name: str) -> Any:
 
 
 if __name__ == "__main__":
+    stand_guard()
     main(sys.argv[1], int(sys.argv[2]))

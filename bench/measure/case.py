@@ -15,6 +15,7 @@ from bench.judge.ballot import Ballot
 from bench.judge.case import judge_case
 from bench.judge.readings import Timings
 from bench.judge.reservations import BUDGET_SPENT
+from bench.judge.user_metric import TIMEOUT_S
 from bench.measure.conditions import Conditions
 from bench.measure.process import process_run
 from bench.measure.record import failure_of, notes_of, settings_of
@@ -51,7 +52,14 @@ def measure_case(case: Case, conditions: Conditions) -> CaseResult:
     if conditions.cancel.is_set():
         raise KeyboardInterrupt
     figures, verdicts = judge_case(
-        case, conditions.contract, process_runs, timings, outputs, conditions.allow_code, ballot
+        case,
+        conditions.contract,
+        process_runs,
+        timings,
+        outputs,
+        conditions.allow_code,
+        ballot,
+        conditions.code_s(TIMEOUT_S),
     )
     result = CaseResult(
         case=case.id,

@@ -184,7 +184,7 @@ def _foot(
     console.print()
     if len(summaries) > 1:
         overview.show(console, every, summaries)
-    console.print(Text(sentence(summaries), "bold"))
+    console.print(Text(sentence(run), "bold"))
     if run.missing:
         missing = f"{plural(len(run.missing), 'case')} not measured: {', '.join(map(clean, run.missing))}"
         _line(console, "! ", Text(missing), "yellow")

@@ -43,7 +43,7 @@ def document(run: StoredRun) -> dict[str, Any]:
             "format": "benchpact-report",
             "version": VERSION,
             "exit_code": exit_code(verdicts(run)),
-            "summary": sentence(summaries),
+            "summary": sentence(run),
             "run": info,
             "targets": [{"target": one.target, "outcome": one.outcome, "counts": one.counts} for one in summaries],
             "rows": [

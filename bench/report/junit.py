@@ -51,6 +51,8 @@ def _suite(root: Element, run: StoredRun, target: str, own: Sequence[Row]) -> No
         suite.set("timestamp", _xml(run.info.started.removesuffix("Z").partition("+")[0]))
     properties = SubElement(suite, "properties")
     SubElement(properties, "property", name="run", value=_xml(run.info.run))
+    for notice in run.info.notices:
+        SubElement(properties, "property", name="notice", value=_xml(clean(notice)))
     for case in cases:
         SubElement(properties, "property", name=_xml(f"{case.scenario} ran"), value=_xml(evidence.ran([case])))
         SubElement(properties, "property", name=_xml(f"{case.scenario} how"), value=_xml(evidence.how(case)))

@@ -20,7 +20,7 @@ _LINKED = re.compile(r"@|#|(?<=:)//|(?<=www)\.|(?<=GH)-", re.IGNORECASE)
 def render(run: StoredRun) -> str:
     """A heading, the summary, one table a target, and the evidence folded away below each."""
     every, summaries = rows(run), summary(run)
-    parts = [f"### {_safe(run.info.model)} {_safe(run.info.model_version)}: {_safe(sentence(summaries))}"]
+    parts = [f"### {_safe(run.info.model)} {_safe(run.info.model_version)}: {_safe(sentence(run))}"]
     parts += [f"> ⚠️ {_safe(notice)}" for notice in run.info.notices]
     if len(summaries) > 1:
         parts += [_overview(every, summaries)]

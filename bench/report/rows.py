@@ -91,15 +91,26 @@ def summary(run: StoredRun) -> tuple[TargetSummary, ...]:
     )
 
 
-def sentence(summaries: Sequence[TargetSummary]) -> str:
+def sentence(run: StoredRun) -> str:
     """``The contract is kept on ort-1, ort-2; missed on torch-ts``; on one line, harmless."""
+    return sentence_of(summary(run), narrowed=is_narrowed(run))
+
+
+def is_narrowed(run: StoredRun) -> bool:
+    """Whether ``--only`` left requirements out: then it is not the whole contract that is kept."""
+    return bool(run.info.options.get("only"))
+
+
+def sentence_of(summaries: Sequence[TargetSummary], *, narrowed: bool = False) -> str:
+    """The same; ``narrowed`` where not all that the contract asks for was measured."""
     parts = []
     for outcome, words in ANSWERS.items():
         names = [shortened(one.target, 40) for one in summaries if one.outcome is outcome]
         more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
         if names:
             parts.append(f"{words} {', '.join([*names[:NAMED], *more])}")
-    return f"The contract is {'; '.join(parts)}" if parts else "Nothing was required, so nothing is shown"
+    what = "What --only asks for" if narrowed else "The contract"
+    return f"{what} is {'; '.join(parts)}" if parts else "Nothing was required, so nothing is shown"
 
 
 def _unanswered(name: str, cases: Sequence[CaseResult], limits: Mapping[str, Limit]) -> Verdict:

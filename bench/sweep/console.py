@@ -13,6 +13,7 @@ from bench.metrics import THROUGHPUT
 from bench.report import curve as chart
 from bench.report import values
 from bench.report.overview import COLOURS, GAP
+from bench.report.rows import is_narrowed
 from bench.report.text import clean, plural, shortened
 from bench.results import Outcome, StoredRun
 from bench.sweep.axes import KINDS, shown
@@ -52,11 +53,6 @@ def render(run: StoredRun, *, width: int = 100, colour: bool = False, where: str
     console.print(Text(sentence(found, narrowed=is_narrowed(run)), "bold" if best is None else "bold green"))
     console.print(Text(_next(run, where), "dim"), soft_wrap=True)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
-
-
-def is_narrowed(run: StoredRun) -> bool:
-    """Whether ``--only`` left requirements out: then it is not the whole contract that is kept."""
-    return bool(run.info.options.get("only"))
 
 
 def _table(found: Sequence[Row]) -> Table:

@@ -27,11 +27,11 @@ from typing import Any
 
 from bench.metrics import THROUGHPUT
 from bench.report.csv import cell
+from bench.report.rows import is_narrowed
 from bench.results import StoredRun
 from bench.sweep.axes import KINDS
 from bench.sweep.cheapest import cheapest, exit_code, sentence
 from bench.sweep.configurations import over
-from bench.sweep.console import is_narrowed
 from bench.sweep.load import curves, saturation
 from bench.sweep.rows import P50, P90, P99, PEAK, Row, rows
 

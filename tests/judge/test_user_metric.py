@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from bench.judge.user_metric import compute
 
+ROOT = Path(__file__).parents[2]
 LABELS = np.array([0, 1, 1, 0])
 OUTPUTS = {"logits": np.array([[2.0, 1.0], [0.0, 1.0], [3.0, 0.0], [1.0, 0.0]]), "odd/name": np.arange(4)}
 CODE = """
@@ -27,7 +33,10 @@ def scalar(outputs, labels): return np.array(0.25, dtype=np.float16)
 def raises(outputs, labels): return outputs["scores"]
 def crashes(outputs, labels): os.abort()
 def leaves(outputs, labels): sys.exit("no GPU here")
-def hangs(outputs, labels): time.sleep(60)
+def hangs(outputs, labels):
+    open("hanging", "w").close()
+    time.sleep(600)
+
 def nothing(outputs, labels): return None
 def text(outputs, labels): return "0.5"
 def truth(outputs, labels): return True
@@ -86,3 +95,20 @@ def test_a_function_that_gives_no_number_is_one_clear_sentence(folder: Path, ent
 def test_a_function_that_hangs_is_ended_at_the_deadline(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"`mine:hangs` did not answer within 1.5 s"):
         compute("mine:hangs", folder, OUTPUTS, LABELS, timeout_s=1.5)
+
+
+def test_a_function_that_hangs_does_not_outlive_whoever_asked_for_it(folder: Path) -> None:
+    asks = f"from tests.judge.test_user_metric import *; compute('mine:hangs', Path({str(folder)!r}), OUTPUTS, LABELS)"
+    with subprocess.Popen([sys.executable, "-c", asks], cwd=ROOT) as asking:
+        host = psutil.Process(asking.pid)
+        assert within_a_minute(lambda: bool(host.children()) and Path(host.children()[0].cwd(), "hanging").exists())
+        (metric,) = host.children()
+        asking.kill()
+        assert within_a_minute(lambda: not metric.is_running() or metric.status() == psutil.STATUS_ZOMBIE)
+
+
+def within_a_minute(condition: Callable[[], bool]) -> bool:
+    until = time.monotonic() + 60
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.05)
+    return condition()

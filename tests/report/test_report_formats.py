@@ -22,7 +22,7 @@ from bench.judge.verdict import exit_code
 from bench.report import FORMATS, console
 from bench.report.frame import COLUMNS, frame
 from bench.report.json import document
-from bench.report.rows import rows, sentence, summary, verdicts
+from bench.report.rows import rows, sentence, verdicts
 from bench.report.text import clean
 from bench.results import Block, Crew, Disturbed, Figure, Json, Outcome, Searched, Serving, StoredRun, Undisturbed
 from tests.report.example import MET, case, every_outcome, kept, latency, process, run, verdict
@@ -120,7 +120,7 @@ def test_json_and_exit_code_are_one(outcomes: list[tuple[str, Outcome]]) -> None
     stored = judged(outcomes)
     document = strict(to_json(stored))
     assert document["exit_code"] == exit_code(verdicts(stored))
-    assert document["summary"] == sentence(summary(stored))
+    assert document["summary"] == sentence(stored)
     assert sum(count for one in document["targets"] for count in one["counts"].values()) == len(outcomes)
 
 

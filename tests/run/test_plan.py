@@ -12,7 +12,7 @@ from bench.contract.model import Contract, Limits, Place, Requirement, ScenarioS
 from bench.device.adapter import TensorSpec
 from bench.errors import ContractError
 from bench.metrics import find
-from bench.plan import case_ids, plan
+from bench.plan import case_ids, left_out, plan
 
 HERE = Place("contract.yaml", 1, 1)
 
@@ -70,6 +70,25 @@ def test_a_word_that_names_nothing_is_refused_with_what_is_near() -> None:
         plan(one, on=["ort1"])
     with pytest.raises(ContractError, match="did you mean `single-stream latency p99`"):
         plan(one, only=["single-stream latency p9"])
+
+
+def test_an_empty_word_is_refused_for_it_would_leave_nearly_everything_out() -> None:
+    with pytest.raises(ContractError, match="--only '': it names nothing"):
+        plan(contract(target("a", P99, SIZE)), only=[""])
+
+
+def test_a_target_that_was_named_is_not_dropped_in_silence() -> None:
+    both = contract(target("a", P99, RATE), target("b", P99))
+    with pytest.raises(ContractError, match="--on b --only offline: b has no such requirement"):
+        plan(both, on=["a", "b"], only=["offline"])
+    assert [case.id for case in plan(both, only=["offline"]).cases] == ["a.offline"]
+
+
+def test_what_only_leaves_out_is_told() -> None:
+    both = contract(target("a", P99, RATE, SIZE), target("b", P99))
+    (told,) = left_out(both, plan(both, only=["single-stream"]), ["single-stream"])
+    assert told.startswith("--only single-stream: 2 of 4 requirements are judged")
+    assert left_out(both, plan(both, only=["*"]), ["*"]) == left_out(both, plan(both), []) == ()
 
 
 @given(st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=6, unique=True))

@@ -361,6 +361,17 @@ def test_resume_measures_what_a_spent_time_budget_left_out(place: Place) -> None
     assert "time budget" not in done.stdout
 
 
+def test_a_run_of_a_part_of_the_contract_says_so_in_every_format(place: Place) -> None:
+    place.write({"a": "{backend: onnxruntime, limits: {artifact size: 1 MiB}}"})
+    done = place.run("--only", "artifact size", "--markdown", "run.md", "--junit", "run.xml")
+    assert done.returncode == 0, done.stderr
+    markdown, junit = ((place.folder / name).read_text() for name in ("run.md", "run.xml"))
+    for told in (done.stdout, markdown):
+        assert "What --only asks for is kept on a" in told.replace("\\-", "-")
+    for told in (done.stdout, markdown, junit):
+        assert "1 of 2 requirements are judged" in told
+
+
 def test_a_model_that_cannot_be_opened_keeps_no_contract(place: Place) -> None:
     place.write({"a": "{backend: SegfaultInRun, limits: {artifact size: 1 MiB}}"})
     done = place.run("--only", "artifact size")
