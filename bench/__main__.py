@@ -123,17 +123,17 @@ def _given_up() -> int:
 
 
 def _told(error: Exception) -> int:
+    """The exit code of what was wrong; it is the same where nobody reads why."""
     from bench.report.text import clean
 
     if isinstance(error, BenchError):
-        print("\n".join(f"benchpact: {clean(line)}" for line in str(error).splitlines()), file=sys.stderr)
-        return WRONG_INPUT if isinstance(error, ContractError) else NOT_MEASURED
-    print(
-        f"benchpact: this should not happen: {type(error).__name__}: {clean(error)}; "
-        "say --debug to see where, and please report it",
-        file=sys.stderr,
-    )
-    return NOT_MEASURED
+        lines = [f"benchpact: {clean(line)}" for line in str(error).splitlines()]
+    else:
+        what = f"{type(error).__name__}: {clean(error)}"
+        lines = [f"benchpact: this should not happen: {what}; say --debug to see where, and please report it"]
+    with suppress(OSError):
+        print("\n".join(lines), file=sys.stderr, flush=True)
+    return WRONG_INPUT if isinstance(error, ContractError) else NOT_MEASURED
 
 
 if __name__ == "__main__":

@@ -22,14 +22,14 @@ _MAKERS = ("globals", "vars", "exec", "__getattr__")
 
 def check(contract: Contract, targets: Sequence[Target], findings: Findings) -> None:
     """Note functions that are not there; of those that are, that they run only if the user says so."""
-    entries: list[tuple[str, Place]] = []
+    entries: list[tuple[str, Place, bool]] = []
     if contract.factory is not None:
-        entries.append((contract.factory.entry, contract.factory.place))
+        entries.append((contract.factory.entry, contract.factory.place, True))
     for target in targets:
         found = [one for one in target.limits.requirements if metrics.is_user_metric(one.metric)]
-        entries += [(requirement.metric, requirement.place) for requirement in found]
-    for entry, place in dict.fromkeys(entries):
-        wrong = _wrong(contract.folder, entry)
+        entries += [(requirement.metric, requirement.place, False) for requirement in found]
+    for entry, place, may_be_installed in dict.fromkeys(entries):
+        wrong = _wrong(contract.folder, entry, may_be_installed)
         if wrong:
             findings.problems.add(place, f"{quoted(entry)}: {wrong}")
         else:
@@ -40,13 +40,16 @@ def check(contract: Contract, targets: Sequence[Target], findings: Findings) -> 
             findings.notice(f"{told}: it runs only with --allow-code", target.option_places.get(option, target.place))
 
 
-def _wrong(folder: Path, entry: str) -> str | None:
-    """What keeps the function from being there; None where nothing does, as far as can be told without running it."""
+def _wrong(folder: Path, entry: str, may_be_installed: bool) -> str | None:
+    """What keeps the function from being there; None where nothing does, as far as can be told without running it.
+
+    A model may be built by a package's function. A metric comes with the contract: nobody's package is called for it.
+    """
     name, _, function = entry.partition(":")
     parts = name.split(".")
     beside = folder / parts[0]
     if not (beside.with_suffix(".py").is_file() or beside.is_dir()):
-        there = is_importable(parts[0])
+        there = may_be_installed and is_importable(parts[0])
         return None if there else f"there is no module {quoted(parts[0])}: put {parts[0]}.py beside the contract"
     module = folder.joinpath(*parts)
     files = (module / "__init__.py", module.with_name(f"{module.name}.py"))  # in the order that Python looks

@@ -13,6 +13,7 @@ from bench.artifacts import KINDS
 from bench.contract.findings import Findings
 from bench.contract.model import Artifact, Contract, Place, Target
 from bench.contract.problems import meant, quoted
+from bench.device import pinning
 from bench.device.adapter import CHOICE, EAGER, STATES, Adapter, ModelFiles, Settings
 from bench.device.declared import listed, refusal
 from bench.errors import BackendNotFound
@@ -27,6 +28,7 @@ def check(contract: Contract, target: Target, adapter: Adapter, whole: Sequence[
         _choice(contract, target, adapter, findings),
     ]
     _threads(target, findings)
+    _cores(target, findings)
     conflict = getattr(adapter, "conflict", None)
     if conflict is None or not all(sound) or not _is_told(contract, target):
         return
@@ -137,6 +139,13 @@ def _threads(target: Target, findings: Findings) -> None:
         message = f"target {quoted(target.name)} asks for {target.threads} threads, {where} {cores}{usable}"
         fix = "threads that share a core wait for each other"
         findings.notice(f"{message} core{'s' if cores != 1 else ''}: {fix}", _place(target, "threads"))
+
+
+def _cores(target: Target, findings: Findings) -> None:
+    """Cores that this machine has not: another one that the contract is meant for may have them."""
+    reason = pinning.refusal(target.cores) if target.cores and target.host is None else ""
+    if reason:
+        findings.missing.add(_place(target, "cores"), f"target {quoted(target.name)}: {reason}")
 
 
 def _model(contract: Contract, whole: Sequence[Artifact]) -> ModelFiles:

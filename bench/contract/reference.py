@@ -112,6 +112,9 @@ _READING = """
 - A limit is a quantity with its unit. Its direction follows from the metric; `at most`, `at least`, `<=` or `>=`
   before it may say the same. A limit that begins with `>` must stand in quotes, because YAML gives `>` a meaning.
 - `>= 97 %` and `97 %` of accuracy are the same. Your own metric, `module:function`, always needs its direction.
+  The function of a module beside the contract gets `(outputs, labels)`, a dict of arrays by the outputs' names over all
+  samples and the array of labels, and returns one finite number. It runs in a process of its own, with `--allow-code`
+  only, for two minutes at most, or for as long as `--timeout` and `--time-budget` leave.
 - Limits of a target go before the common ones, line by line. A scenario runs on a target when the two together
   have its block.
 - Accuracy and agreement are computed over the whole validation set and are about that set: they have no interval.

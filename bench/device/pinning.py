@@ -17,17 +17,24 @@ def pin(cores: Sequence[int]) -> None:
 
     Raises DeviceUnavailable where one is not there or not ours.
     """
-    if not hasattr(os, "sched_setaffinity"):
-        raise DeviceUnavailable("this system cannot keep a process on chosen cores: leave `cores` out")
-    usable = os.sched_getaffinity(0)
-    missing = sorted(set(cores) - usable)
-    if missing:
-        names, ours = _named(missing), _named(usable)
-        noun = "core" if len(missing) == 1 else "cores"
-        raise DeviceUnavailable("there is no %s %s for this process: it may use %s" % (noun, names, ours))
+    reason = refusal(cores)
+    if reason:
+        raise DeviceUnavailable(reason)
     for thread in _threads():
         with suppress(ProcessLookupError):
             os.sched_setaffinity(thread, cores)
+
+
+def refusal(cores: Sequence[int]) -> str:
+    """Why a process that starts here cannot be kept on these cores; nothing where it can."""
+    if not hasattr(os, "sched_setaffinity"):
+        return "this system cannot keep a process on chosen cores: leave `cores` out"
+    usable = os.sched_getaffinity(0)
+    missing = sorted(set(cores) - usable)
+    if not missing:
+        return ""
+    head = "core %s is" if len(missing) == 1 else "cores %s are"
+    return "%s not there for this process: it may use %s" % (head % _named(missing), _named(usable))
 
 
 def _named(cores: Iterable[int]) -> str:

@@ -114,7 +114,8 @@ def _read_json(path: Path, kind: type[T]) -> T:
             _check_layout(path, value)
         return typed_json.read(kind, value)
     except ValueError as error:
-        raise ResultFileError(f"{path}: {error}; the file was changed or damaged after it was written") from error
+        more = "" if kind is RunInfo else "; remove it to measure the case again"
+        raise ResultFileError(f"{path}: {error}; the file was changed or damaged after it was written{more}") from error
 
 
 def _check_layout(path: Path, value: Any) -> None:

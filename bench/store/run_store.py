@@ -167,6 +167,7 @@ class RunStore:
         unfinished = [case for case in self.info.cases if not os.path.lexists(folder / f"{case}.json")]
         own = re.compile(rf"({'|'.join(map(re.escape, unfinished))})\.\d+\.(npy|outputs\.npz)")
         try:
+            folder.mkdir(exist_ok=True)
             for path in [*self.path.iterdir(), *folder.iterdir()]:
                 if path.name.endswith(TEMPORARY) or (path.parent == folder and own.fullmatch(path.name)):
                     path.unlink()

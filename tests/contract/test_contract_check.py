@@ -532,6 +532,8 @@ def test_whatever_a_module_defines_at_its_top_is_there(folder: Path, name: str) 
         ("own:stats", "own.py has no function `stats`"),
         ("pack.deep:scor", "pack/deep.py has no function `scor`: did you mean `score`?"),
         ("pack.deap:score", "there is no module `pack.deap`: write pack/deap.py"),
+        ("os:system", "there is no module `os`: put os.py beside the contract"),
+        ("numpy:mean", "there is no module `numpy`: put numpy.py beside the contract"),
         ("broken:score", "broken.py:2 is not Python: "),
         ("nul:score", "nul.py"),
         ("deep:score", "deep.py"),

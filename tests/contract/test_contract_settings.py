@@ -14,7 +14,7 @@ from backends.pytorch import PyTorchAdapter
 from bench.contract import check_settings
 from bench.device.declared import Count, Declared, OneOf, Size
 from tests.contract.contracts import changed
-from tests.contract.test_contract_check import TEXT, noted, told
+from tests.contract.test_contract_check import TEXT, checked, noted, told
 
 ADAPTERS = (NullAdapter, OnnxRuntimeAdapter, OpenVinoAdapter, PyTorchAdapter, LiteRtAdapter)
 
@@ -87,6 +87,15 @@ def test_more_threads_than_cores_are_noted_for_another_lab_may_have_them(
         "20:38: target `x` asks for 4096 threads, and this machine has 2 usable cores: "
         "threads that share a core wait for each other"
     ]
+
+
+def test_cores_that_this_machine_has_not_are_missing_not_wrong(folder: Path) -> None:
+    found = checked(folder, TEXT + "  x: {backend: onnxruntime, cores: 4000-4001}\n")
+    assert found.problems == ()
+    (missing,) = found.missing
+    assert (missing.place.line, missing.place.column) == (20, 36)
+    assert missing.message.startswith("target `x`: cores 4000, 4001 are not there for this process: it may use ")
+    assert checked(folder, TEXT + "  x: {backend: onnxruntime, host: pi4, cores: 4000-4001}\n").missing == ()
 
 
 def test_every_default_is_a_value_that_its_option_takes() -> None:

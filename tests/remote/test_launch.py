@@ -137,7 +137,7 @@ def test_cores_are_kept_to_there_and_one_that_is_not_there_is_refused(sshd: Sshd
         failure = measure_there(there, job(cores=[core, 4000])).run.failure
     assert failure is not None
     assert failure.error == "DeviceUnavailable"
-    assert "there is no core 4000 for this process" in failure.message
+    assert "core 4000 is not there for this process" in failure.message
     assert measure(job(cores=[core])).run.machine["usable_cores"] == 1
 
 

@@ -60,6 +60,15 @@ def test_a_reader_that_is_gone_is_no_verdict(words: list[str], results: Path) ->
     assert (done.returncode, done.stderr) == (3, "")
 
 
+def test_wrong_input_is_wrong_input_whoever_reads_of_it(results: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "bench", "report", "nope", "--results", str(results)]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=writer, timeout=60, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
 def test_without_standard_error_nothing_is_said_on_standard_output_in_its_place(results: Path) -> None:
     done = said(["report", "nope"], results, "2>&-")
     assert (done.returncode, done.stdout) == (2, "")

@@ -166,6 +166,18 @@ def test_timings_that_are_gone_are_said(run: Path) -> None:
         store.load_timings(run, f"{FIRST}.0.npy")
 
 
+def test_a_run_without_its_folder_of_cases_goes_on_with_none(run: Path) -> None:
+    shutil.rmtree(run / "cases")
+    with store.reopen(run.parent, run.name) as writer:
+        assert writer.finished() == {}
+    assert (run / "cases").is_dir()
+
+
+def test_a_damaged_case_says_what_measures_it_again(run: Path) -> None:
+    (run / "cases" / f"{FIRST}.json").write_text("{")
+    refused(run, rf"{FIRST}.json: .*; remove it to measure the case again")
+
+
 def test_outputs_that_are_none_are_refused(run: Path) -> None:
     path = run / "cases" / f"{FIRST}.0.outputs.npz"
     whole = path.read_bytes()
