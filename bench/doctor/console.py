@@ -104,7 +104,7 @@ def _backend(console: Console, column: int, one: Backend) -> None:
         _more(console, column, lines, one.remedy)
         return
     devices = f"on {', '.join(one.devices)}" if one.devices else f"devices {NOT_TOLD}"
-    kind = "" if one.runs_models else "no framework: it measures the harness itself"
+    kind = "" if one.runs_models else "no framework stands behind it"
     _entry(
         console,
         column,

@@ -54,7 +54,7 @@ def _overview(every: Sequence[Row], summaries: Sequence[TargetSummary]) -> str:
     answers = [f"{_symbol(one.outcome)} {one.outcome.value if one.outcome else 'not asked'}" for one in summaries]
     found.append("| **verdict** | | " + " | ".join(answers) + " |")
     if any(cell is not None and cell.best for line in lines for cell in line.cells):
-        found.append("\nBold: clearly the best of its line, its interval lies clear of all others'.")
+        found.append("\nBold: clearly the best of its line, its interval (or exact value) lies clear of all others'.")
     return "\n".join(found)
 
 

@@ -12,7 +12,7 @@ from bench.results import Figure, Outcome, Verdict
 BY_TARGET = "by target"
 LEAST_OF_A_RANGE = 6
 """From so many processes on the lowest to the highest is an interval of 95 % for the median: 1 - 2 / 2^6 = 96.9 %."""
-LEGEND = "* clearly the best of its line: its interval lies clear of all others'"
+LEGEND = "* clearly the best of its line: its interval (or exact value) lies clear of all others'"
 
 
 @dataclass(frozen=True)
