@@ -2,7 +2,8 @@
 
 Three questions, each asked before the measurement: of *closure* (``audit_closure``), of *reading* (``audit_reading``)
 and of *groups* (``audit_groups``). Each is asked again where the answer is bad: other work on the machine may spoil one
-try, not all of them.
+try, not all of them. Two more need no clock: whether outputs change after they were read, and whether they are the
+answer to the query before.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import numpy as np
 from .adapter import Arrays
 from .audit_closure import CLOSED, Closure, audit
 from .audit_groups import audit_groups, too_quick
-from .audit_reading import Reading, again_is_slow, drained_ns, median, readings, works_in_read
+from .audit_reading import Reading, again_is_slow, drained_ns, median, readings, works_in_advance, works_in_read
 from .loop import loop_cost
 from .scenarios import Issuer
 
 LATER_S = 0.02
 """How long outputs that were read are left alone, to see whether they change."""
+DEEPEST, BEHIND_NS = 8, 20_000_000
+"""The deepest pipeline that is looked for, and about how long that may take for each of two queries."""
 CHANGES_TEXT = (
     "the clock stopped before the work did: outputs that had been read changed within %d ms, though nothing was asked "
     "for; `run` must return when the result is usable, and `read` must wait for it" % (LATER_S * 1000)
@@ -37,6 +40,14 @@ IMPOSSIBLE_TEXT = (
 LAZY_TEXT = (
     "the clock stopped before the work did: `run` was recorded as %.3f ms, but reading its outputs took %.3f ms, "
     "much longer than copying them does; `run` must return when the result is usable, and leave no work to `read`"
+)
+ADVANCE_TEXT = (
+    "the clock stopped before the work did: `run` was recorded as %.3f ms, but `advance`, which is not timed, took "
+    "%.3f ms, much longer than copying the outputs does; `run` must return when the result is usable, and leave no work"
+)
+BEHIND_TEXT = (
+    "the clock stopped before the work did: the answer to a query came with a later one; `run` must return when the "
+    "result of its own query is usable"
 )
 GROUPS_TEXT = (
     "the clock stopped before the work did: %d batches handed to `run_all` were recorded as %.3f ms in all, but took "
@@ -57,6 +68,11 @@ def audit_session(issuer: Issuer) -> Tuple[Closure, str]:
     if works_in_read(found, cost):
         run, fresh = median([one.run_ns for one in found]) / 1e6, min(one.fresh_ns for one in found) / 1e6
         return closure, LAZY_TEXT % (run, fresh)
+    if works_in_advance(found, cost):
+        run, spent = median([one.run_ns for one in found]) / 1e6, min(one.advance_ns for one in found) / 1e6
+        return closure, ADVANCE_TEXT % (run, spent)
+    if is_behind(issuer, drained_ns(found)):
+        return closure, BEHIND_TEXT
     return closure, _groups_complaint(issuer, found) if issuer.run_all is not None else ""
 
 
@@ -73,6 +89,22 @@ def changes_later(issuer: Issuer) -> bool:
     if issuer.advance is not None:
         issuer.advance(outputs)
     return before != after
+
+
+def is_behind(issuer: Issuer, drained_ns: int) -> bool:
+    """Whether a query that follows many of another is answered as they were, and only later as it should be.
+
+    A pipeline is full in a burst, so all its time is accounted for; but each answer comes a query, or some, too late.
+    Quick sessions are tried for a deep one. State makes each answer another, so a session with state is not asked.
+    """
+    if issuer.advance is not None or len(issuer.pool) < 2:
+        return False
+    session, depth = issuer.session, max(1, min(DEEPEST, BEHIND_NS // max(1, drained_ns)))
+    sums = []
+    for staged in (issuer.pool[0], issuer.pool[-1]):
+        answers = [_sums(session.read(session.run(staged))) for _ in range(depth + 1)]
+        sums.append((answers[0], answers[-1]))
+    return sums[1][0] == sums[0][1] != sums[1][1]
 
 
 def _sums(arrays: Arrays) -> Dict[str, int]:

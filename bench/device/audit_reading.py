@@ -1,6 +1,7 @@
 """Is a query's work left to whoever reads its outputs? Single queries are read, and the read is held against its cost.
 
-It must be done by itself: one read ends a burst, however long, and would hide that.
+It must be done by itself: one read ends a burst, however long, and would hide that. And a burst never lets state move
+on, so what that takes is held against copying the outputs, too.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 from time import perf_counter_ns
 from typing import Any, List, NamedTuple, Sequence
 
-from .adapter import Session
 from .loop import LoopCost
 from .scenarios import Issuer
 
@@ -36,14 +36,16 @@ class Reading(NamedTuple):
     again_ns: int
     copy_ns: int
     outputs: int
+    advance_ns: int = 0
+    """Letting the state move on; 0 without one."""
 
 
 def readings(issuer: Issuer, cost: LoopCost) -> List[Reading]:
     """Some queries with their reads; more of them while they look as if work were left to the reads."""
     until = perf_counter_ns() + AUDIT_MOST_NS
-    found = [_reading(issuer.session, issuer.pool[0]) for _ in range(AUDIT_TRIES)]
-    while works_in_read(found, cost) and perf_counter_ns() < until:
-        found.append(_reading(issuer.session, issuer.pool[0]))
+    found = [_reading(issuer) for _ in range(AUDIT_TRIES)]
+    while (works_in_read(found, cost) or works_in_advance(found, cost)) and perf_counter_ns() < until:
+        found.append(_reading(issuer))
     return found
 
 
@@ -57,6 +59,13 @@ def works_in_read(found: Sequence[Reading], cost: LoopCost) -> bool:
     again, copy, run = (median([one[at] for one in found]) for at in (2, 3, 0))
     must_ns = min(READS * again, COPIES * copy) + _slack_ns(found, cost)
     return fresh > READ_SHARE * (run + fresh) and fresh > must_ns
+
+
+def works_in_advance(found: Sequence[Reading], cost: LoopCost) -> bool:
+    """Whether letting the state move on takes a considerable share of the query, and much longer than a copy."""
+    advance, run = min(one.advance_ns for one in found), median([one.run_ns for one in found])
+    must_ns = COPIES * median([one.copy_ns for one in found]) + _slack_ns(found, cost)
+    return advance > READ_SHARE * (run + advance) and advance > must_ns
 
 
 def again_is_slow(found: Sequence[Reading], cost: LoopCost) -> bool:
@@ -77,16 +86,24 @@ def _slack_ns(found: Sequence[Reading], cost: LoopCost) -> float:
     return max(READ_SLACK_NS, READ_SLACK_ITERATIONS * cost.iteration_ns) * (1 + found[0].outputs)
 
 
-def _reading(session: Session, staged: Any) -> Reading:
+def _reading(issuer: Issuer) -> Reading:
     """What is read is let go at once: the audit must not raise the peak memory that is reported."""
+    session = issuer.session
     begin = perf_counter_ns()
-    outputs = session.run(staged)
+    outputs = session.run(issuer.pool[0])
     ran = perf_counter_ns()
     session.read(outputs)
     read = perf_counter_ns()
     arrays = session.read(outputs)
     again = perf_counter_ns()
-    return Reading(ran - begin, read - ran, again - read, sum(map(_copy_ns, arrays.values())), len(arrays))
+    copy_ns, number = sum(map(_copy_ns, arrays.values())), len(arrays)
+    del arrays
+    advance_ns = 0
+    if issuer.advance is not None:
+        advancing = perf_counter_ns()
+        issuer.advance(outputs)
+        advance_ns = perf_counter_ns() - advancing
+    return Reading(ran - begin, read - ran, again - read, copy_ns, number, advance_ns)
 
 
 def _copy_ns(array: Any) -> int:

@@ -17,9 +17,12 @@ class Channel:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._process = os.getpid()
 
     def send(self, kind: str, fields: Mapping[str, Any], payload: bytes = b"") -> None:
-        """Write one record. Where nobody reads any more, the process ends."""
+        """Write one record. Where nobody reads any more, the process ends; so does a fork of it, which has no say."""
+        if os.getpid() != self._process:
+            os._exit(1)
         line = records.encode(kind, fields, len(payload))
         try:
             self._stream.write(line + payload)

@@ -103,7 +103,7 @@ class Backend:
 
     @property
     def runs_models(self) -> bool:
-        """Whether a framework stands behind it; one without any package measures the harness, or runs a program of the user's."""
+        """Whether a framework stands behind it; none does where it measures the harness, or runs the user's program."""
         return bool(self.packages)
 
 

@@ -156,10 +156,14 @@ class Conversation:
 
     def _hear_enter(self, fields: dict[str, Any], _: bytes) -> None:
         self.current_phase = one_of(fields["phase"], PHASES)
+        if any(one.name == self.current_phase for one in self._phases):
+            raise ValueError(f"`{self.current_phase}` is over: are there two that tell it?")
 
     def _hear_phase(self, fields: dict[str, Any], _: bytes) -> None:
         name = one_of(fields["phase"], PHASES)
         rss, peak = maybe_whole(fields["rss_bytes"]), maybe_whole(fields["peak_rss_bytes"])
+        if any(one.name == name for one in self._phases):
+            raise ValueError(f"`{name}` is told twice")
         if name == records.ACCURACY:
             self._join_outputs()
         self._phases.append(Phase(name, whole(fields["duration_ns"]), rss, peak))
@@ -264,6 +268,8 @@ class Conversation:
     def _hear_end(self, fields: dict[str, Any], _: bytes) -> None:
         if self._error is None:
             self._join_outputs()
+            if not {"machine", "facts"} <= self._fields.keys():
+                raise ValueError("it has not said what it ran, nor where")
         self._buffers.clear()
         self.ended = True
 

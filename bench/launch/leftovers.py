@@ -15,6 +15,8 @@ from bench.device.guard import strays
 
 GONE_S = 1.0
 """How long killed processes may take to vanish before the next case is begun: their memory and cores belong to it."""
+MOST_ROUNDS = 200
+"""Looks for who is left: each may find the children of those that the one before killed."""
 _SET_CHILD_SUBREAPER, _GET_CHILD_SUBREAPER = 36, 37
 
 
@@ -51,12 +53,12 @@ def clear(group: int, token: str, before: set[int] | None = None) -> None:
 
     With ``before``, the children that this process had when the worker was started, also those that it was given
     since: they lost their parent, left the session and cleaned their environment. Whoever left the group is looked
-    for twice: it may have been about to start another.
+    for until nobody is found: killing one may hand its children to this process.
     """
     until = time.monotonic() + GONE_S
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
-    for _ in range(2):
+    for _ in range(MOST_ROUNDS):
         left = [*{*strays(token), *(_adopted(before) if before is not None else ())}]
         for process in left:
             with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bench.device import audit_reading
-from bench.device.audit import audit_session
+from bench.device.audit import BEHIND_TEXT, audit_session
 from bench.device.audit_closure import CLOSED, Closure, audit
 from bench.device.loop import LoopCost
 from bench.device.scenarios import Issuer
@@ -171,6 +171,30 @@ def test_a_burst_alone_does_not_show_work_that_is_left_to_the_read(clock: Clock)
 @pytest.mark.parametrize(("run_ns", "read_ns"), [(50, 2 * US), (3 * US, 15 * US), (MS, 300 * US), (MS, MS // 3)])
 def test_a_read_that_costs_what_reads_cost_is_innocent(clock: Clock, run_ns: int, read_ns: int) -> None:
     assert complaint_of(Session(clock, lambda staged: run_ns, read_ns=read_ns)) == ""
+
+
+class Behind(Session):
+    """A pipeline: each answer comes some queries too late."""
+
+    depth = 1
+
+    def run(self, staged: Any) -> Any:
+        super().run(staged)
+        return self.issued[max(0, len(self.issued) - 1 - self.depth)]
+
+
+@pytest.mark.parametrize(("depth", "run_ns"), [(1, 10 * US), (1, 100 * MS), (4, MS)])
+def test_an_answer_that_comes_with_a_later_query_is_caught(clock: Clock, depth: int, run_ns: int) -> None:
+    session = Behind(clock, lambda staged: run_ns)
+    session.depth = depth
+    assert audit(Issuer(session, library(), 1, overlapped=False), run_ns, FREE).is_closed()
+    session.issued.clear()
+    assert complaint_of(session) == BEHIND_TEXT
+
+
+@pytest.mark.parametrize(("run_ns", "is_caught"), [(10 * US, True), (10 * MS, False)])
+def test_work_that_is_left_to_advance_is_caught(clock: Clock, run_ns: int, is_caught: bool) -> None:
+    assert ("`advance`, which is not timed" in complaint_of(WithState(clock, lambda staged: run_ns))) is is_caught
 
 
 def test_a_read_of_large_outputs_is_innocent_as_long_as_it_copies(

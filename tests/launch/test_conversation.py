@@ -218,6 +218,9 @@ def test_whatever_is_said_only_a_protocol_error_comes_of_it(data: st.DataObject)
     assert typed_json.dumps(read) == typed_json.dumps(run)
 
 
+BEGUN = [record for record in GOOD if record[0] in ("hello", "facts")]
+
+
 def output(name: str, first: int, shape: list[int], data: bytes, at: int = 0) -> tuple[str, dict[str, Any], bytes]:
     return "output", {"name": name, "dtype": "<u2", "shape": shape, "first": first, "at": at}, data
 
@@ -225,6 +228,7 @@ def output(name: str, first: int, shape: list[int], data: bytes, at: int = 0) ->
 def test_outputs_come_together_from_pieces_in_any_order() -> None:
     values = np.arange(10, dtype="<u2").reshape(5, 2)
     told = [
+        *BEGUN,
         output("y", 3, [2, 2], values[3:].tobytes()),
         output("y", 0, [3, 2], values[:3].tobytes()[:5]),
         output("y", 0, [3, 2], values[:3].tobytes()[5:], at=5),
@@ -236,6 +240,19 @@ def test_outputs_come_together_from_pieces_in_any_order() -> None:
     assert outputs["scalar"].tolist() == [7]
 
 
+def test_a_worker_that_says_nothing_but_its_end_is_a_protocol_error() -> None:
+    with pytest.raises(ProtocolError, match="it has not said what it ran, nor where"):
+        talk([("end", {}, b"")])
+
+
+@pytest.mark.parametrize("kind", ["enter", "phase"])
+def test_two_that_speak_as_one_worker_are_a_protocol_error(kind: str) -> None:
+    """A fork of the worker would say all again, and memory and timings would be mixed."""
+    (again,) = [record for record in GOOD if record[0] == kind]
+    with pytest.raises(ProtocolError, match="`load` is"):
+        talk([*GOOD, again])
+
+
 def test_an_output_whose_bytes_are_missing_at_the_end_is_a_protocol_error() -> None:
     with pytest.raises(ProtocolError, match="`end` record"):
         talk([output("y", 0, [3, 2], bytes(11)), ("end", {}, b"")])
@@ -243,7 +260,7 @@ def test_an_output_whose_bytes_are_missing_at_the_end_is_a_protocol_error() -> N
 
 def test_outputs_end_at_their_limit_all_of_them_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(talking, "MAX_OUTPUT_BYTES", 12)
-    told = [output("y", 0, [2, 2], bytes(8)), output("z", 0, [1, 2], bytes(4))]
+    told = [*BEGUN, output("y", 0, [2, 2], bytes(8)), output("z", 0, [1, 2], bytes(4))]
     assert set(talk([*told, ("end", {}, b"")])[0].outputs()) == {"y", "z"}
     with pytest.raises(ProtocolError, match="more than 12 bytes of outputs"):
         talk([*told, output("z", 1, [1, 2], bytes(2))])

@@ -211,6 +211,17 @@ class LeavesAChild(Faulty):
         (self.folder / "child").write_text(str(child))
 
 
+class ForksAndGoesOn(Faulty):
+    """Forks a child that does all that the worker does; the worker waits for it at its end."""
+
+    def opened(self) -> None:
+        self.child = os.fork()
+
+    def closed(self) -> None:
+        if self.child:
+            os.waitpid(self.child, 0)
+
+
 class LeavesADaemon(Faulty):
     """Starts a process the way that daemons do: in a session of its own, its parent gone."""
 
@@ -225,6 +236,29 @@ class LeavesADaemon(Faulty):
         os.waitpid(child, 0)
         while not (self.folder / "child").exists():
             time.sleep(0.001)
+
+
+CHAIN = """
+import os, subprocess, sys, time
+print(os.getpid(), flush=True)
+left = int(sys.argv[1]) - 1
+if left:
+    subprocess.Popen([sys.executable, "-c", sys.argv[2], str(left), sys.argv[2]], env={}, start_new_session=True)
+time.sleep(1000)
+"""
+LINKS = 6
+
+
+class LeavesAChain(Faulty):
+    """Processes that started each other, each in a session of its own, with an empty environment."""
+
+    def opened(self) -> None:
+        told = self.folder / "chain"
+        with told.open("wb") as out:
+            command = [sys.executable, "-c", CHAIN, str(LINKS), CHAIN]
+            subprocess.Popen(command, env={}, start_new_session=True, stdout=out)
+        while len(told.read_text().split()) < LINKS:
+            time.sleep(0.01)
 
 
 class LeavesANamelessDaemon(Faulty):

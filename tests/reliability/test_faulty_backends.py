@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,6 +150,25 @@ def test_a_daemon_that_left_the_group_does_not_outlive_its_case(kind: type[fault
     told = run(kind, tmp_path)
     assert told.run.failure is None
     assert soon(lambda: gone(pid(tmp_path, "child")))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a process can adopt those that lost their parent")
+def test_processes_that_started_each_other_do_not_outlive_their_case(tmp_path: Path) -> None:
+    assert run(faulty.LeavesAChain, tmp_path).run.failure is None
+    pids = [int(one) for one in (tmp_path / "chain").read_text().split()]
+    assert len(pids) == faulty.LINKS
+    assert soon(lambda: all(map(gone, pids)))
+
+
+def test_a_fork_that_goes_on_as_the_worker_has_no_say(tmp_path: Path) -> None:
+    """Its memory would be taken for the worker's, and both their timings for one process's."""
+    told = run(faulty.ForksAndGoesOn, tmp_path)
+    assert told.run.failure is None
+    names = [phase.name for phase in told.run.phases]
+    assert names == [one for one in records.PHASES if one not in (records.SEARCH, records.ACCURACY)]
+    assert told.run.timings_count == sum(block.count for block in told.run.blocks)
+    peaks = [phase.peak_rss_bytes or 0 for phase in told.run.phases]
+    assert peaks == sorted(peaks)
 
 
 def test_the_harness_has_no_child_in_the_worker(tmp_path: Path) -> None:
