@@ -118,12 +118,19 @@ class Pool:
         time: order statistics at the ranks next to the median of a binomial (size, q), for the effective size
         that is given too. None where no timing lies that far out: 68 independent timings have no second for p99.
         """
+        return self.between(q, 0.0)
+
+    def between(self, q: float, confidence: float) -> tuple[float | None, float | None, int]:
+        """Two timings that the percentile lies between with this confidence, and what all of them are worth.
+
+        None where no timing lies that far out.
+        """
         if not self.count:
             return None, None, 0
         shares = self._shares(self.at(rank(q, self.count)), q)
         size = min(self.count, effective_size(shares, uncertainty(shares)))
-        first, last = binomial_ranks(size, q, 0.0)
-        low, high = self._order_statistics(q, size, 0.0)
+        first, last = binomial_ranks(size, q, confidence)
+        low, high = self._order_statistics(q, size, confidence)
         return low if first >= 1 else None, high if last <= size else None, size
 
     def mean(self, confidence: float = CONFIDENCE) -> Estimate | None:
