@@ -68,6 +68,11 @@ def needed(q: float) -> int:
     return max(1, math.ceil(math.log((1 - CONFIDENCE) / 2) / math.log(max(q, 1 - q))))
 
 
+def told_from(q: float) -> int:
+    """The fewest independent timings of which the largest is as likely above the percentile as not (``even_odds``)."""
+    return max(1, math.ceil(math.log(0.5) / math.log(max(q, 1 - q))))
+
+
 class Pool:
     """The timings (ns) of a case's processes, each in time order; sorted once, for every percentile.
 
