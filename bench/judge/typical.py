@@ -17,8 +17,9 @@ from bench.contract.model import Requirement, ScenarioSettings
 from bench.judge.readings import Reading
 from bench.judge.undecided import by_a_zone, how_many, interval_of, too_short, unit_named
 from bench.judge.verdict import edges, verdict, within_zone
-from bench.metrics import LATENCY_MEAN
+from bench.metrics import LATENCY_MEAN, percentile_of
 from bench.results import Figure, Outcome, Verdict
+from bench.stats.pool import told_from
 from bench.stats.sequential import Decision, interval, more_alike
 
 
@@ -64,6 +65,14 @@ def typical_verdict(
     return replace(one, outcome=outcome, reason=told)
 
 
+def untold(figure: Figure, processes: int, scenario: ScenarioSettings) -> Figure:
+    """A percentile that was not measured because each of so many processes made too few calls for a vote."""
+    q, each = percentile_of(figure.metric), figure.count // max(1, processes)
+    if q is None or not 0 < each < told_from(q):
+        return figure
+    return replace(figure, why_not=too_short(figure.metric, each, scenario))
+
+
 def exceptions(verdicts: Sequence[Verdict], scenario: ScenarioSettings) -> tuple[str, ...]:
     """One sentence a requirement that an adaptive case met though some of its processes are beyond the limit."""
     return tuple(told for one in verdicts if scenario.adaptive and (told := _exception(one)))
@@ -107,6 +116,6 @@ def _worst(requirement: Requirement, figure: Figure) -> str:
 def _remedy(figure: Figure, found: Decision, scenario: ScenarioSettings, start_ns: float) -> str:
     """What it would take."""
     if 2 * found.unclear > found.votes:
-        return too_short(figure, scenario)
+        return too_short(figure.metric, figure.count // max(1, len(figure.processes)), scenario)
     more = min(more_alike(found, keeps_it, scenario.error_rate) for keeps_it in (True, False))
     return how_many(found.votes, more, scenario, start_ns)

@@ -81,15 +81,14 @@ def how_many(so_far: int, more: int, scenario: ScenarioSettings, start_ns: float
     return f"{said}: allow more of them (`processes: {scenario.least_processes or 1}..{most}`)"
 
 
-def too_short(figure: Figure, scenario: ScenarioSettings) -> str:
-    """What helps where most processes could not tell: of a percentile that takes more calls than one made, how long."""
-    q, each = percentile_of(figure.metric), figure.count // max(1, len(figure.processes))
+def too_short(metric: str, each: int, scenario: ScenarioSettings) -> str:
+    """What helps where most processes could not tell: of a percentile that takes more calls than ``each``, how long."""
+    q = percentile_of(metric)
     if q is None or not 0 < each < min(told_from(q), scenario.max_queries):
         return "most processes were too short to tell: measure longer (`time`)"
     seconds = math.ceil(2 * told_from(q) / each * scenario.max_ns / 1e9)
-    name = figure.metric.removeprefix("latency ")
-    needs = f"{each} calls are too few: a {name} takes {told_from(q):,} independent ones at least"
-    return f"most processes were too short to tell, {needs}: measure longer (`time: {seconds} s`)"
+    needs = f"a {metric.removeprefix('latency ')} takes {told_from(q):,} independent ones of each at least"
+    return f"processes of {each} calls are too short to tell, {needs}: measure longer (`time: {seconds} s`)"
 
 
 def by_a_zone(figure: Figure, requirement: Requirement, scenario: ScenarioSettings) -> str:

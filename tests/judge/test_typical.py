@@ -116,10 +116,8 @@ def test_processes_too_short_for_a_percentile_are_judged_as_far_as_they_can_tell
     assert found.outcome is outcome
     if outcome is Outcome.UNDECIDED:
         assert "10 could not tell, error rate 1 %; no process has one of its own" in found.reason
-        assert (
-            "50 calls are too few: a p99 takes 69 independent ones at least: measure longer (`time: 6 s`)"
-            in found.reason
-        )
+        assert "processes of 50 calls are too short to tell, a p99 takes 69 independent ones of each" in found.reason
+        assert found.reason.endswith("at least: measure longer (`time: 6 s`)")
 
 
 def test_throughput_votes_by_its_own_direction(tmp_path: Path) -> None:
@@ -253,6 +251,16 @@ def test_processes_that_make_too_few_calls_for_a_percentile_are_soon_given_up(
         if ballot.closed:
             break
     assert run.index + 1 == after
+
+
+def test_a_percentile_that_no_process_makes_calls_enough_for_says_how_long_would_do(tmp_path: Path) -> None:
+    runs, latencies = processes([1.0] * 3, count=40)
+    _, (found,) = judge_case(adaptive(at(P99, 9e6)), contract(tmp_path), runs, latencies, None)
+    assert found.outcome is Outcome.NOT_MEASURED
+    assert found.reason == (
+        "processes of 40 calls are too short to tell, a p99 takes 69 independent ones of each at least: measure longer"
+        " (`time: 7 s`)"
+    )
 
 
 def test_processes_that_make_too_few_calls_may_still_show_a_miss() -> None:
