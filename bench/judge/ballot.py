@@ -128,6 +128,9 @@ class Ballot:
         return found.keeps is None and not hopeless and can_be_decided(found, left, self.error_rate(requirement))
 
     def _is_too_short(self, requirement: Requirement, found: Decision) -> bool:
-        """Whether no process could tell, because each made fewer calls than the percentile takes: the next is alike."""
+        """Whether most processes could not tell, because each made fewer calls than the percentile takes to be kept.
+
+        The next one would be alike.
+        """
         q, made = percentile_of(requirement.metric), self._timings[self.voters_from(requirement) :]
-        return q is not None and found.unclear == len(made) >= LEAST and max(made) < told_from(q)
+        return q is not None and 2 * found.unclear > len(made) >= LEAST and max(made) < told_from(q)
