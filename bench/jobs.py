@@ -12,9 +12,10 @@ from pathlib import Path
 from bench import registry
 from bench.artifacts import KINDS, ArtifactError, companions_of
 from bench.contract.check_settings import own_code
-from bench.contract.model import Artifact, Contract, Target
+from bench.contract.model import Artifact, Contract, ScenarioSettings, Target
 from bench.device.adapter import Settings, TensorSpec
-from bench.device.records import Job, TensorJob
+from bench.device.records import OPEN_LOOPS, Job, TensorJob
+from bench.judge.independent import LEAST_CALLS
 from bench.metrics import max_rate_of
 from bench.plan import Case
 
@@ -23,7 +24,8 @@ SEED = 20260101
 
 Arrivals take it plus the process run's index: each process sees other arrivals, every run the same ones.
 """
-LEAST_QUERIES = 64
+LEAST_QUERIES, LEAST_OF_A_VOTE = 64, 16
+"""Of a process, however early all is decided; of one that only votes, in a scenario whose queries wait for no other."""
 
 
 def job_for(contract: Contract, case: Case, index: int, max_ns: int, allow_code: bool) -> Job:
@@ -58,7 +60,7 @@ def job_for(contract: Contract, case: Case, index: int, max_ns: int, allow_code:
         batch=scenario.batch,
         min_ns=min(scenario.min_ns, max_ns),
         max_ns=max_ns,
-        min_queries=1 if scenario.scenario == "soak" else min(LEAST_QUERIES, scenario.max_queries),
+        min_queries=min(_least_queries(scenario), scenario.max_queries),
         must_samples=scenario.must_samples,
         max_queries=scenario.max_queries,
         calls_per_timing=scenario.calls_per_timing,
@@ -79,6 +81,14 @@ def job_for(contract: Contract, case: Case, index: int, max_ns: int, allow_code:
         programs=program_files(case.target, contract.folder, programs) if case.target.host and allow_code else [],
         cores=list(case.target.cores),
     )
+
+
+def _least_queries(scenario: ScenarioSettings) -> int:
+    if scenario.scenario == "soak":
+        return 1
+    if not scenario.adaptive or scenario.scenario in OPEN_LOOPS:
+        return LEAST_QUERIES
+    return LEAST_CALLS if scenario.counts_calls else LEAST_OF_A_VOTE
 
 
 def program_files(target: Target, folder: Path, options: Sequence[str]) -> list[str]:

@@ -14,10 +14,11 @@ from bench.judge.readings import Reading, is_voted, reading, vote
 from bench.judge.serving import late_harness
 from bench.judge.timing import is_timed, overlapped
 from bench.judge.verdict import edges
-from bench.metrics import THROUGHPUT
+from bench.metrics import THROUGHPUT, percentile_of
 from bench.plan import Case
 from bench.results import ProcessRun
 from bench.stats.betting import Bets
+from bench.stats.pool import told_from
 from bench.stats.sequential import Decision, Votes, can_be_decided, decide
 
 LEAST = 3
@@ -45,12 +46,14 @@ class Ballot:
         }
         self._answers = {one: Answer() for one in self.calls}
         self._runs: list[ProcessRun] = []
+        self._timings: list[int] = []
 
     def add(self, run: ProcessRun, latencies: NDArray[np.uint64] | None) -> None:
         """A process run that has ended, whatever became of it."""
         if self._cut:
             run, latencies = without(run, latencies)
         self._runs.append(run)
+        self._timings.append(0 if latencies is None else len(latencies))
         late = bool(late_harness([run]))  # its latencies are of other arrivals than were asked for
         for requirement, found in self.readings.items():
             is_mute = late and requirement.metric.startswith("latency")
@@ -121,4 +124,13 @@ class Ballot:
         found = self.decision(requirement)
         hopeless = any(overlapped(one) for one in self._runs) and requirement.metric != THROUGHPUT.name
         hopeless = hopeless or any(is_untold(requirement.metric, one) for one in self._runs)
+        hopeless = hopeless or self._is_too_short(requirement, found)
         return found.keeps is None and not hopeless and can_be_decided(found, left, self.error_rate(requirement))
+
+    def _is_too_short(self, requirement: Requirement, found: Decision) -> bool:
+        """Whether most processes could not tell, because each made fewer calls than the percentile takes to be kept.
+
+        The next one would be alike.
+        """
+        q, made = percentile_of(requirement.metric), self._timings[self.voters_from(requirement) :]
+        return q is not None and 2 * found.unclear > len(made) >= LEAST and max(made) < told_from(q)

@@ -32,7 +32,7 @@ from bench.judge.serving import late_harness, lost_figure
 from bench.judge.soak import soak_figures
 from bench.judge.swamped import missed_already
 from bench.judge.timing import timing_figures
-from bench.judge.typical import typical_figure, typical_verdict
+from bench.judge.typical import typical_figure, typical_verdict, untold
 from bench.judge.verdict import at_best_undecided, verdict
 from bench.metrics import ARTIFACT_SIZE, LOST, MEMORY, SCENARIOS, START_PHASES, TIMED
 from bench.plan import Case
@@ -128,7 +128,9 @@ def _by_vote(
             found[requirement] = call_verdict(requirement, pool, told, case.scenario)
     for requirement, readings in whole.readings.items():
         key, rate = (requirement.block, requirement.metric), asked.error_rate(requirement)
-        if requirement not in found and key in figures and figures[key].value is not None:
+        if key in figures and figures[key].value is None:
+            figures[key] = untold(figures[key], len(process_runs), case.scenario)
+        elif requirement not in found and key in figures:
             silent = asked.voters_from(requirement)
             rest = typical_figure(left_of(figures[key]), clean.readings[requirement], rate, silent)
             figure = typical_figure(figures[key], readings, rate, silent)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench import units
+from bench.device.arrivals import BURSTS
 from bench.results import Figure, ProcessRun, Serving
 
 NS_PER_S = 1_000_000_000
 FULL = 1.0
 """The load from which on a queue grows without bound: Kleinrock, *Queueing Systems* I (1975), section 2.1."""
 LATE = 0.5
-"""Of the mean time between arrivals: a median lateness above it makes the arrivals others than were asked for."""
+"""Of the mean time between arrivals, or between bursts: a median lateness above it makes them others than asked for."""
 LATE_TAIL_NS = 10_000_000
 """A lateness at p99, or p90 of fewer queries, above this and above the mean time between arrivals does so too."""
 MEDIAN, P90, P99 = "in the median", "at p90", "at p99"
@@ -56,9 +57,9 @@ def late_harness(runs: Sequence[ProcessRun]) -> str:
     for where in TOLD_BY:
         late = [(ns, one) for one in served if (ns := lateness(one).get(where, 0)) and _is_late(where, ns, one)]
         if late:
-            worst, one = max(late, key=lambda pair: pair[0] * pair[1].rate_per_s)
+            worst, one = max(late, key=lambda pair: pair[0] / _gap_ns(pair[1]))
             many = f"; so in {len(late)} of {len(served)} processes, this is the worst" if len(served) > 1 else ""
-            return _cannot_keep(one.rate_per_s, worst, where) + many
+            return _cannot_keep(one.rate_per_s, worst, where, _gap_ns(one), one.arrivals) + many
     return ""
 
 
@@ -69,22 +70,30 @@ def lateness(one: Serving) -> dict[str, int]:
 
 
 def _is_late(where: str, late_ns: int, one: Serving) -> bool:
-    gaps = late_ns * one.rate_per_s / NS_PER_S
+    gaps = late_ns / _gap_ns(one)
     return gaps > LATE if where == MEDIAN else gaps > 1 and late_ns > LATE_TAIL_NS
+
+
+def _gap_ns(one: Serving) -> float:
+    """The mean time between two moments at which something arrives: those of a burst arrive at one."""
+    burst = BURSTS.fullmatch(one.arrivals)
+    return NS_PER_S * (int(burst[1]) if burst else 1) / one.rate_per_s
 
 
 def late_search(runs: Sequence[ProcessRun], rate_per_s: float) -> str:
     """The same where the highest rate was searched for, and that was found."""
     late = [one.searched.late_p50_ns or 0 for one in runs if one.searched is not None]
     worst = max(late, default=0)
-    return _cannot_keep(rate_per_s, worst, MEDIAN) if worst * rate_per_s > LATE * NS_PER_S else ""
+    gap_ns = NS_PER_S / rate_per_s
+    return _cannot_keep(rate_per_s, worst, MEDIAN, gap_ns) if worst > LATE * gap_ns else ""
 
 
-def _cannot_keep(rate_per_s: float, late_ns: float, where: str) -> str:
-    late_by, gap = units.show(late_ns, "ns"), units.show(NS_PER_S / rate_per_s, "ns")
+def _cannot_keep(rate_per_s: float, late_ns: float, where: str, gap_ns: float, arrivals: str = "") -> str:
+    late_by, gap = units.show(late_ns, "ns"), units.show(gap_ns, "ns")
+    two = "bursts" if BURSTS.fullmatch(arrivals) else "arrivals"
     return (
         f"the harness itself cannot keep {units.show(rate_per_s, 'per_s')} here: queries that found a worker free were "
-        f"issued {late_by} late {where}, with {gap} between two arrivals"
+        f"issued {late_by} late {where}, with {gap} between two {two}"
     )
 
 

@@ -16,9 +16,21 @@ limit that is met early may be missed later.
 
 A sequential test whose error over all looks and processes is exact is not claimed.
 
-In an adaptive case (``typical``) each process only votes, so it may also end once its vote is well founded, whatever
-it will be: each percentile has ``FOUNDED`` times the *effective* timings that it needs, each mean an interval of
-``CLOSE`` of its value. That looks at how far the timings can be trusted, not at where the limit lies.
+In an adaptive case (``typical``) each process only votes. One that errs now and then costs a further process and makes
+no wrong answer, as long as it errs to either side alike. So there (but for a server, whose queue goes on) a process may
+end sooner:
+
+- once its vote is well founded, whatever it will be: each percentile has ``FOUNDED`` times the *effective* timings that
+  it needs, each mean an interval of ``CLOSE`` of its value. That looks at how far the timings can be trusted, not at
+  where the limit lies;
+- once a percentile's limit is ``FAR`` off: beyond the margin above and an interval that is much narrower. A limit near
+  the typical process's value is far to few processes, so most vote on it what they would have voted later. Not where
+  the pool of calls is promised: its shares of slow calls would be biased by it.
+
+What errs to one side is a burst of slow calls that did not come yet: timings without one look as if they were
+independent, and each percentile above the median is too low. So those are founded on ``SEEN`` times the calls that they
+need at least, and none is called met on less than ``FOUNDED`` times as many, however far its limit is
+(``tests/judge/test_ended_early.py``).
 
 Where each call is promised (``independent``), a process ends as soon as it has its share of the calls that decide.
 """
@@ -37,7 +49,7 @@ from bench.judge.timing import is_timed, rates
 from bench.judge.verdict import edges
 from bench.metrics import THROUGHPUT, TIMED, percentile_of
 from bench.results import Block
-from bench.stats.pool import Estimate, Pool, mean_of, needed
+from bench.stats.pool import Estimate, Pool, mean_of, needed, rank
 
 CONFIDENCE = 0.999
 MARGIN = 0.1
@@ -46,6 +58,10 @@ FOUNDED = 4
 """Times the effective timings that a percentile needs: fewer make a vote near the limit one that cannot be told."""
 CLOSE = 0.02
 """Of the value, to either side: the interval of a mean that a vote can rest on."""
+SEEN = 32
+"""Times the calls that a percentile above the median needs, dependent as they are: so long bursts may be rare."""
+FAR = 0.7
+"""Confidence of the interval beyond which a vote's limit is far."""
 FIRST_LOOK_NS, FIRST_VOTE_NS = 200_000_000, 100_000_000
 """Measured before the first look; less where the process only votes: eight of them must not take long."""
 GROWTH = 1.5
@@ -62,8 +78,9 @@ class StopRule:
         votes: bool = False,
         indifference: float = 0.0,
         counting: Counting | None = None,
+        pooled: bool = False,
     ) -> None:
-        self._counting = counting
+        self._counting, self._pooled = counting, pooled
         self._votes, self._indifference = votes, indifference
         self._first_look_ns = FIRST_VOTE_NS if votes else FIRST_LOOK_NS
         self._timed = [one for one in requirements if one.block in TIMED and is_timed(one.metric)]
@@ -100,17 +117,32 @@ class StopRule:
         return all(self._is_decided(one, pool) for one in self._timed)
 
     def _is_decided(self, requirement: Requirement, pool: Pool) -> bool:
-        if self._votes and self._is_founded(requirement.metric, pool):
-            return True
-        return _is_clear(requirement, self._estimate(requirement.metric, pool), self._indifference)
+        is_met, is_missed = self._clear(requirement, self._estimate(requirement.metric, pool))
+        if not self._votes or requirement.block in OPEN_LOOPS:
+            return is_met or is_missed
+        q = percentile_of(requirement.metric)
+        if q is None or self._pooled:
+            return is_met or is_missed or self._is_founded(requirement.metric, pool)
+        return self._is_founded(requirement.metric, pool) or self._is_far(requirement, q, pool)
 
     def _is_founded(self, metric: str, pool: Pool) -> bool:
-        """Whether a vote on the metric can rest on what was measured so far."""
+        """Whether a vote on the metric can rest on what was measured so far, wherever its limit lies."""
         q = percentile_of(metric)
         if q is not None:
-            return pool.even_odds(q)[2] >= FOUNDED * needed(q)
+            return self._has_seen(SEEN, q, pool) and pool.even_odds(q)[2] >= FOUNDED * needed(q)
         found = self._estimate(metric, pool)
         return found is not None and found.high is not None and found.high - found.value <= CLOSE * found.value
+
+    def _is_far(self, requirement: Requirement, q: float, pool: Pool) -> bool:
+        """Whether the limit is so far off that a longer look would hardly give another vote."""
+        low, high, _ = pool.between(q, FAR)
+        found = Estimate(float(pool.at(rank(q, pool.count))), low, high, (), pool.count)
+        is_met, is_missed = self._clear(requirement, found)
+        return is_missed or (is_met and self._has_seen(FOUNDED, q, pool))
+
+    def _has_seen(self, times: int, q: float, pool: Pool) -> bool:
+        """Whether bursts had the time to come, so many calls long; of a median they are on both sides alike."""
+        return q <= 0.5 or pool.count >= times * needed(q)
 
     def _estimate(self, metric: str, pool: Pool) -> Estimate | None:
         if metric == THROUGHPUT.name:
@@ -119,16 +151,18 @@ class StopRule:
         q = percentile_of(metric)
         return pool.mean(CONFIDENCE) if q is None else pool.percentile(q, CONFIDENCE)
 
+    def _clear(self, requirement: Requirement, estimate: Estimate | None) -> tuple[bool, bool]:
+        """Whether the limit (an edge of its zone) is clearly met, or missed: beyond the interval and the margin.
 
-def _is_clear(requirement: Requirement, estimate: Estimate | None, indifference: float) -> bool:
-    """Whether the limit (an edge of its zone) lies outside the interval, with the margin on both sides."""
-    if estimate is None or estimate.low is None or estimate.high is None:
-        return False
-    slack = MARGIN * estimate.value
-    above, below = edges(requirement, indifference)
-    if requirement.direction == "at least":
-        above, below = below, above
-    is_above, is_below = above.limit > estimate.high + slack, below.limit < estimate.low - slack
-    if requirement.block in OPEN_LOOPS:
-        return is_below if requirement.direction == "at most" else is_above
-    return is_above or is_below
+        An end of the interval that is not known is clear of nothing. A server never clearly meets a limit.
+        """
+        if estimate is None:
+            return False, False
+        slack = MARGIN * estimate.value
+        above, below = edges(requirement, self._indifference)
+        if requirement.direction == "at least":
+            above, below = below, above
+        is_above = estimate.high is not None and above.limit > estimate.high + slack
+        is_below = estimate.low is not None and below.limit < estimate.low - slack
+        is_met, is_missed = (is_above, is_below) if requirement.direction == "at most" else (is_below, is_above)
+        return is_met and requirement.block not in OPEN_LOOPS, is_missed

@@ -15,10 +15,11 @@ from statistics import median
 from bench import units
 from bench.contract.model import Requirement, ScenarioSettings
 from bench.judge.readings import Reading
-from bench.judge.undecided import by_a_zone, how_many, interval_of, unit_named
+from bench.judge.undecided import by_a_zone, how_many, interval_of, too_short, unit_named
 from bench.judge.verdict import edges, verdict, within_zone
-from bench.metrics import LATENCY_MEAN
+from bench.metrics import LATENCY_MEAN, percentile_of
 from bench.results import Figure, Outcome, Verdict
+from bench.stats.pool import told_from
 from bench.stats.sequential import Decision, interval, more_alike
 
 
@@ -55,13 +56,21 @@ def typical_verdict(
     if found.keeps is None:
         outcome, said = Outcome.UNDECIDED, f"whether the typical fresh process keeps its {name} is open"
         seen = f"{votes}, error rate {rate}; {worst}; {interval_of(figure)}"
-        remedy = _remedy(found, scenario, start_ns) + by_a_zone(figure, requirement, scenario)
+        remedy = _remedy(figure, found, scenario, start_ns) + by_a_zone(figure, requirement, scenario)
         told = f"{said} ({seen}): {remedy}"
     else:
         outcome = Outcome.MET if found.keeps else Outcome.MISSED
         verb = "keeps" if found.keeps else "misses"
         told = f"the typical fresh process {verb} its {name} ({votes}, error rate {rate}; {worst})"
     return replace(one, outcome=outcome, reason=told)
+
+
+def untold(figure: Figure, processes: int, scenario: ScenarioSettings) -> Figure:
+    """A percentile that was not measured because each of so many processes made too few calls for a vote."""
+    q, each = percentile_of(figure.metric), figure.count // max(1, processes)
+    if q is None or not 0 < each < told_from(q):
+        return figure
+    return replace(figure, why_not=too_short(figure.metric, each, scenario))
 
 
 def exceptions(verdicts: Sequence[Verdict], scenario: ScenarioSettings) -> tuple[str, ...]:
@@ -104,9 +113,9 @@ def _worst(requirement: Requirement, figure: Figure) -> str:
     return f"the worst: {units.show(worst, requirement.unit)}"
 
 
-def _remedy(found: Decision, scenario: ScenarioSettings, start_ns: float) -> str:
+def _remedy(figure: Figure, found: Decision, scenario: ScenarioSettings, start_ns: float) -> str:
     """What it would take."""
     if 2 * found.unclear > found.votes:
-        return "most processes were too short to tell: measure longer (`time`)"
+        return too_short(figure.metric, figure.count // max(1, len(figure.processes)), scenario)
     more = min(more_alike(found, keeps_it, scenario.error_rate) for keeps_it in (True, False))
     return how_many(found.votes, more, scenario, start_ns)

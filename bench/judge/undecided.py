@@ -13,8 +13,9 @@ from typing import get_args
 from bench import units
 from bench.contract.model import Requirement, ScenarioSettings
 from bench.contract.scenario_words import MOST_PROCESSES
-from bench.metrics import LOST, MEMORY, METERED, SOAK, START_PHASES, Unit, max_rate_of
+from bench.metrics import LOST, MEMORY, METERED, SOAK, START_PHASES, Unit, max_rate_of, percentile_of
 from bench.results import Figure
+from bench.stats.pool import told_from
 
 MOST_TIMES = 100
 """Measuring longer than so many times is no advice."""
@@ -78,6 +79,16 @@ def how_many(so_far: int, more: int, scenario: ScenarioSettings, start_ns: float
         return f"{said}: more than {MOST_PROCESSES} are never started; {_zone(scenario)}"
     most = min(MOST_PROCESSES, max(2 * scenario.processes, so_far + 2 * more))
     return f"{said}: allow more of them (`processes: {scenario.least_processes or 1}..{most}`)"
+
+
+def too_short(metric: str, each: int, scenario: ScenarioSettings) -> str:
+    """What helps where most processes could not tell: of a percentile that takes more calls than ``each``, how long."""
+    q = percentile_of(metric)
+    if q is None or not 0 < each < min(told_from(q), scenario.max_queries):
+        return "most processes were too short to tell: measure longer (`time`)"
+    seconds = math.ceil(2 * told_from(q) / each * scenario.max_ns / 1e9)
+    needs = f"a {metric.removeprefix('latency ')} takes {told_from(q):,} independent ones of each at least"
+    return f"processes of {each} calls are too short to tell, {needs}: measure longer (`time: {seconds} s`)"
 
 
 def by_a_zone(figure: Figure, requirement: Requirement, scenario: ScenarioSettings) -> str:

@@ -118,7 +118,7 @@ def stop_rule(case: Case, ballot: Ballot) -> StopRule | None:
         or scenario.preset is not None
     ):
         return None
-    return StopRule(case.requirements, scenario.adaptive, scenario.indifference, ballot.counting())
+    return StopRule(case.requirements, scenario.adaptive, scenario.indifference, ballot.counting(), scenario.pooled)
 
 
 def _heard_out(target: Target, job: Job, conversation: Conversation, conditions: Conditions) -> Failure | None:

@@ -68,6 +68,11 @@ def needed(q: float) -> int:
     return max(1, math.ceil(math.log((1 - CONFIDENCE) / 2) / math.log(max(q, 1 - q))))
 
 
+def told_from(q: float) -> int:
+    """The fewest independent timings of which the largest is as likely above the percentile as not (``even_odds``)."""
+    return max(1, math.ceil(math.log(0.5) / math.log(max(q, 1 - q))))
+
+
 class Pool:
     """The timings (ns) of a case's processes, each in time order; sorted once, for every percentile.
 
@@ -118,12 +123,19 @@ class Pool:
         time: order statistics at the ranks next to the median of a binomial (size, q), for the effective size
         that is given too. None where no timing lies that far out: 68 independent timings have no second for p99.
         """
+        return self.between(q, 0.0)
+
+    def between(self, q: float, confidence: float) -> tuple[float | None, float | None, int]:
+        """Two timings that the percentile lies between with this confidence, and what all of them are worth.
+
+        None where no timing lies that far out.
+        """
         if not self.count:
             return None, None, 0
         shares = self._shares(self.at(rank(q, self.count)), q)
         size = min(self.count, effective_size(shares, uncertainty(shares)))
-        first, last = binomial_ranks(size, q, 0.0)
-        low, high = self._order_statistics(q, size, 0.0)
+        first, last = binomial_ranks(size, q, confidence)
+        low, high = self._order_statistics(q, size, confidence)
         return low if first >= 1 else None, high if last <= size else None, size
 
     def mean(self, confidence: float = CONFIDENCE) -> Estimate | None:

@@ -115,14 +115,16 @@ def _complete(cases: Sequence[Case], axes: Sequence[Axis]) -> list[Case]:
 
 
 def _unasked(target: Target, scenario: str) -> Case:
-    """A scenario that the contract has no limits for: measured as long as the others, all of its time."""
+    """A scenario of which nothing is asked: as the contract has it, or measured as long as the others; all of its time.
+
+    No highest rate is searched for, because nobody asked for one.
+    """
     others = {one.scenario: one for one in target.limits.scenarios}
     model = others.get(scenario) or next((others[name] for name in TIMED if name in others), ScenarioSettings(scenario))
-    usual = ScenarioSettings(scenario)
+    usual = model if scenario == model.scenario else ScenarioSettings(scenario)
     processes = FEW if model.adaptive else model.processes
-    settings = replace(usual, processes=processes, min_ns=model.max_ns, max_ns=model.max_ns)
-    if scenario == model.scenario:
-        settings = replace(settings, arrivals=model.arrivals, trace=model.trace)
+    fixed = replace(usual, processes=processes, least_processes=None, by_default=False, pooled=False, search_ns=0)
+    settings = replace(fixed, min_ns=model.max_ns, max_ns=model.max_ns)
     return Case("", target, settings, (), False)
 
 

@@ -13,7 +13,7 @@ from bench.contract.scenario_words import ADAPTIVE, COUNTED_MIN_NS, SEARCH_NS
 from bench.judge.ballot import MOST_FAILURES
 from bench.judge.independent import LEAST, LEAST_CALLS, VOTES_SHARE
 from bench.judge.independent import MOST as MOST_COUNTED
-from bench.judge.stop import CLOSE, FOUNDED
+from bench.judge.stop import CLOSE, FAR, FOUNDED, MARGIN, SEEN
 from bench.judge.undecided import ZONES
 from bench.progress import SILENT_NS
 from bench.propose.limits import PROCESSES, SLOW_START_NS
@@ -65,6 +65,9 @@ def counted(q: float) -> int:
         f"If the first {fewest()} processes all vote the same way",
         f"*ever* gets to {1 / ERROR_RATE:.0f} is at most 1 in {1 / ERROR_RATE:.0f}",
         f"its percentiles have {FOUNDED} times the effective timings that they need",
+        f"beyond a {FAR * 100:.0f} % interval with {MARGIN * 100:.0f} % of the value on top",
+        f"is founded on {SEEN} times the calls that it needs at least",
+        f"however far its limit, on less than {FOUNDED} times as many",
         f"its means an interval of {CLOSE * 100:.0f} % to either side",
         f"There is none before {fewest()} processes",
         f"a p50 is decided after {counted(0.5)} calls, a p90 after {counted(0.9)}, a p99 after {counted(0.99)}",

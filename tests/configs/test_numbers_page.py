@@ -18,8 +18,9 @@ from bench.device import batches, gpu_account, gpu_meter, grouping, loop, rapl, 
 from bench.device.disturbance import SLOW_NS
 from bench.device.memory import EVERY_NS
 from bench.device.records import PHASES, Job
-from bench.jobs import LEAST_QUERIES
+from bench.jobs import LEAST_OF_A_VOTE, LEAST_QUERIES
 from bench.judge import disturbed, settling, soak
+from bench.judge.independent import LEAST_CALLS
 from bench.judge.noise import HELP, NOISY
 from bench.judge.serving import FULL, LATE, LATE_TAIL_NS, MEDIAN, P90, P99, TOLD_BY
 from bench.judge.stop import CONFIDENCE as STOP_CONFIDENCE
@@ -63,8 +64,8 @@ def test_the_table_of_timings_needed_is_the_codes_own() -> None:
         f"more than {reading.READ_SLACK_NS // NS_PER_US} µs (or {reading.READ_SLACK_ITERATIONS} empty iterations",
         f"asked again for up to {reading.AUDIT_MOST_NS / NS_PER_S} s",
         f"`time` ({SCENARIO.max_ns // NS_PER_S} s unless the contract says otherwise)",
-        f"`min time` ({ADAPTIVE_MIN_NS // NS_PER_MS} ms; {SCENARIO.min_ns // NS_PER_MS} ms with a fixed number"
-        f" of processes) and {LEAST_QUERIES} queries",
+        f"`min time` ({SCENARIO.min_ns // NS_PER_MS} ms) and {LEAST_QUERIES} queries",
+        f"`min time` ({ADAPTIVE_MIN_NS // NS_PER_MS} ms) and {LEAST_OF_A_VOTE} queries ({LEAST_CALLS} where calls",
         f"at a stated error rate, {fewest()} at least, {ADAPTIVE.high} at most, unless the contract says otherwise",
         f"clear of a {STOP_CONFIDENCE:.1%} interval".replace("%", " %"),
         f"with a margin of {MARGIN * 100:.0f} % of the value",

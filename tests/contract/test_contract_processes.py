@@ -8,6 +8,8 @@ import pytest
 
 from bench.contract.model import ScenarioSettings
 from bench.contract.scenario_words import PROCESSES
+from bench.jobs import job_for
+from bench.plan import plan
 from bench.stats.sequential import fewest
 from tests.contract.contracts import changed, loaded, problem, scenario
 
@@ -54,6 +56,24 @@ def test_a_number_alone_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
 def test_a_soak_and_a_preset_keep_their_one_process(tmp_path: Path, words: str) -> None:
     found = settings(tmp_path, words)
     assert (found.adaptive, found.processes, found.by_default) == (False, 1, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "least"),
+    [
+        ("single-stream: {latency p99: 5 ms}", 16),
+        ("single-stream: {latency p99: 5 ms, promise: independent calls}", 8),
+        ("single-stream: {latency p99: 5 ms, queries: 5}", 5),
+        ("single-stream: {latency p99: 5 ms, processes: 3}", 64),
+        ("server: {rate: 9/s, latency p99: 5 ms}", 64),
+        ("soak: {rate: 50/s, latency p99: 5 ms}", 1),
+    ],
+)
+def test_a_process_that_only_votes_may_end_after_few_queries(tmp_path: Path, words: str, least: int) -> None:
+    """Of a model of 10 ms a call, 64 take longer than many a verdict."""
+    contract = loaded(tmp_path, asking(words, "artifact size: 1 MiB"))
+    case = next(one for one in plan(contract).cases if one.scenario.scenario == words.partition(":")[0])
+    assert job_for(contract, case, 0, case.scenario.process_ns, False).min_queries == least
 
 
 def test_a_common_preset_holds_for_a_target_that_says_other_words(tmp_path: Path) -> None:

@@ -296,6 +296,16 @@ def test_where_too_few_queries_tell_a_p99_the_p90_is_looked_at(
     assert told.endswith("issued 11 ms late at p90, with 5 ms between two arrivals") if is_told else told == ""
 
 
+@pytest.mark.parametrize(("late_ms", "is_told"), [(6, False), (39, False), (41, True)])
+def test_how_late_a_burst_is_counts_by_the_time_to_the_next_burst(late_ms: int, is_told: bool) -> None:
+    """Bursts of 8 at 100 queries a second are 80 ms apart: 6 ms late is hardly late."""
+    run = served(0, [1, 1])
+    assert run.serving is not None
+    late = replace(run.serving, arrivals="bursts of 8", late_p50_ns=late_ms * MS)
+    told = late_harness([replace(run, serving=late)])
+    assert told.endswith("issued 41 ms late in the median, with 80 ms between two bursts") if is_told else told == ""
+
+
 def test_a_late_harness_is_told_of_all_processes() -> None:
     runs = []
     for index, late_ms in enumerate((6, 2, 8)):

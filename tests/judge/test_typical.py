@@ -116,7 +116,8 @@ def test_processes_too_short_for_a_percentile_are_judged_as_far_as_they_can_tell
     assert found.outcome is outcome
     if outcome is Outcome.UNDECIDED:
         assert "10 could not tell, error rate 1 %; no process has one of its own" in found.reason
-        assert "measure longer (`time`)" in found.reason
+        assert "processes of 50 calls are too short to tell, a p99 takes 69 independent ones of each" in found.reason
+        assert found.reason.endswith("at least: measure longer (`time: 6 s`)")
 
 
 def test_throughput_votes_by_its_own_direction(tmp_path: Path) -> None:
@@ -238,6 +239,36 @@ def test_processes_are_started_until_every_timed_requirement_is_decided() -> Non
 
 def test_no_further_process_is_started_once_those_left_could_not_decide() -> None:
     assert run_until_closed(adaptive(at(P50, 1e6), most=16), [0.9, 1.1] * 8) == 4
+
+
+@pytest.mark.parametrize(("metric", "count", "after"), [(P99, 68, 3), (P99, 69, 10), (P50, 68, 8)])
+def test_processes_that_make_too_few_calls_for_a_percentile_are_soon_given_up(
+    metric: str, count: int, after: int
+) -> None:
+    ballot, (runs, latencies) = Ballot(adaptive(at(metric, 9e6))), processes([1.0] * 40, count=count)
+    for run in runs:
+        ballot.add(run, latencies(run))
+        if ballot.closed:
+            break
+    assert run.index + 1 == after
+
+
+def test_a_percentile_that_no_process_makes_calls_enough_for_says_how_long_would_do(tmp_path: Path) -> None:
+    runs, latencies = processes([1.0] * 3, count=40)
+    _, (found,) = judge_case(adaptive(at(P99, 9e6)), contract(tmp_path), runs, latencies, None)
+    assert found.outcome is Outcome.NOT_MEASURED
+    assert found.reason == (
+        "processes of 40 calls are too short to tell, a p99 takes 69 independent ones of each at least: measure longer"
+        " (`time: 7 s`)"
+    )
+
+
+def test_processes_that_make_too_few_calls_may_still_show_a_miss() -> None:
+    ballot, (runs, latencies) = Ballot(adaptive(at(P99, 1e3))), processes([1.0] * 8, count=30)
+    for run in runs:
+        assert not ballot.closed
+        ballot.add(run, latencies(run))
+    assert ballot.closed and ballot.decision(at(P99, 1e3)).keeps is False
 
 
 def test_a_failure_of_the_audit_or_three_of_any_kind_end_the_case() -> None:

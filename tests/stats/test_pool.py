@@ -15,7 +15,7 @@ from scipy import stats
 
 from bench.stats import CONFIDENCE
 from bench.stats.distributions import binomial_ranks
-from bench.stats.pool import Pool, needed, rank
+from bench.stats.pool import Pool, needed, rank, told_from
 from tests.stats.series import independent, timings
 
 PROCESSES = st.lists(st.lists(st.integers(0, 2**40), min_size=1, max_size=60), min_size=1, max_size=4)
@@ -210,3 +210,22 @@ def test_the_intervals_ends_are_the_order_statistics_of_as_many_independent_timi
     found = Pool([timings[:2000], timings[2000:]])
     low, high = found._order_statistics(0.9, size, CONFIDENCE)
     assert (low, high) == ((first - 1) * worth + 1, last * worth)
+
+
+@pytest.mark.parametrize(("q", "count"), [(0.5, 1), (0.9, 7), (0.99, 69), (0.999, 693), (0.01, 69)])
+def test_as_many_timings_as_are_told_from_have_a_second_one_at_even_odds(q: float, count: int) -> None:
+    assert told_from(q) == count
+    (first, last), (least, most) = (binomial_ranks(one, q, 0.0) for one in (count, count - 1))
+    assert first >= 1 and last <= count
+    assert count == 1 or least < 1 or most > count - 1
+
+
+@pytest.mark.parametrize("confidence", [0.0, 0.7, 0.95])
+def test_what_a_percentile_lies_between_is_wider_the_surer_one_wants_to_be(confidence: float) -> None:
+    pool = Pool([timings(independent(np.random.default_rng(7), 600))])
+    low, high, size = pool.between(0.9, confidence)
+    wider = pool.between(0.9, 0.99)
+    assert low is not None and high is not None and wider[0] is not None and wider[1] is not None
+    assert wider[0] <= low <= high <= wider[1]
+    assert size == wider[2] == pool.even_odds(0.9)[2]
+    assert pool.between(0.9, 0.0) == pool.even_odds(0.9)

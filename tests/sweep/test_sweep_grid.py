@@ -74,6 +74,21 @@ def test_a_scenario_that_the_contract_does_not_ask_for_is_measured_all_of_its_ti
     assert found.plan.cases[0].requirements == (P99,)
 
 
+def test_a_scenario_that_only_leaves_out_is_swept_as_the_contract_has_it() -> None:
+    served = target("a", P99, SERVED)
+    crew = replace(
+        served.limits.scenarios[1], arrivals="bursts of 8", workers=4, max_batch=8, max_wait_ns=1000, queue=9,
+        timeout_ns=7, rate_per_s=20.0, search_ns=10**9, processes=40, least_processes=1, by_default=True,
+    )  # fmt: skip
+    one = replace(served, limits=replace(served.limits, scenarios=(served.limits.scenarios[0], crew)))
+    (swept,) = (
+        case for case in over(contract(one), "rate=100", only=["single-stream"]).plan.cases if case.scenario.serves
+    )
+    assert swept.requirements == ()
+    asked = replace(crew, rate_per_s=100.0, search_ns=0, processes=FEW, least_processes=None, by_default=False)
+    assert swept.scenario == replace(asked, min_ns=crew.max_ns)
+
+
 def by_default(name: str, *requirements: Requirement) -> Target:
     """A target whose contract does not say how many processes there are."""
     one = target(name, *requirements)

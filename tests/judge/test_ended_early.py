@@ -1,0 +1,100 @@
+"""Processes that end where the rule ends them vote as longer ones would, and end soon where their limit is far."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from statistics import median
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bench.contract.model import Requirement
+from bench.judge.readings import reading, vote
+from bench.judge.stop import FOUNDED, SEEN, StopRule
+from bench.metrics import percentile_of
+from bench.results import Block
+from bench.stats.pool import needed
+from tests.judge.cases import process, requirement
+from tests.judge.populations import KINDS, Population, simulated
+from tests.judge.wrong import METRICS
+
+PROCESSES, CALLS, PER_BLOCK = 60, 2000, 50
+BURSTS = "bursts of 40 calls"
+BLANK = process(0)
+NOISE = 2.6 * (0.25 / PROCESSES) ** 0.5
+"""How far a share of the processes may lie from the truth: once in a hundred it is farther."""
+Timings = NDArray[np.uint64]
+
+
+@lru_cache(maxsize=len(KINDS))
+def population_of(name: str) -> Population:
+    return simulated(name, PROCESSES, CALLS, seed=20260101)
+
+
+def limit_at(name: str, metric: str, factor: float) -> Requirement:
+    q = percentile_of(metric)
+    assert q is not None
+    return requirement("single-stream", metric, factor * population_of(name).typical_ns(q))
+
+
+def ended_after(limit: Requirement, timings: Timings) -> int:
+    """How many of its calls a process makes whose vote on the limit is all that is asked for."""
+    rule = StopRule([limit], votes=True)
+    for last in range(PER_BLOCK, len(timings) + 1, PER_BLOCK):
+        some = timings[last - PER_BLOCK : last]
+        if rule.block(Block(PER_BLOCK, PER_BLOCK, 0, int(some.sum()), 0), some):
+            return last
+    return len(timings)
+
+
+def lengths(name: str, metric: str, factor: float) -> list[int]:
+    limit = limit_at(name, metric, factor)
+    return [ended_after(limit, timings) for timings in population_of(name).timings]
+
+
+def shares(name: str, metric: str, factor: float) -> tuple[float, float]:
+    """The shares of the processes that vote within the limit, and that vote outside."""
+    limit = limit_at(name, metric, factor)
+    made = [timings[: ended_after(limit, timings)] for timings in population_of(name).timings]
+    votes = [vote(limit, reading(metric, BLANK, timings)) for timings in made]
+    return votes.count(True) / PROCESSES, votes.count(False) / PROCESSES
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("metric", METRICS)
+def test_at_the_truth_neither_side_has_more_than_half_of_the_votes(name: str, metric: str) -> None:
+    assert max(shares(name, metric, 1.0)) <= 0.5 + NOISE
+
+
+@pytest.mark.parametrize("name", [BURSTS, "AR(1), correlation 0.95"])
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_limit_5_percent_too_low_has_no_more_than_a_few_votes(metric: str, name: str) -> None:
+    """Two bursts come in 1,600 calls: a process that ended before one came would vote that all is well."""
+    assert shares(name, metric, 0.95)[0] <= 0.3
+
+
+@pytest.mark.parametrize(("factor", "side"), [(0.8, 1), (1.2, 0)])
+@pytest.mark.parametrize("name", KINDS)
+def test_a_vote_on_a_far_limit_is_hardly_ever_wrong(name: str, factor: float, side: int) -> None:
+    for metric in METRICS:
+        found = shares(name, metric, factor)
+        assert found[side] >= 0.5 and found[1 - side] <= 0.2, (metric, found)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_far_limit_ends_a_process_sooner_than_one_that_is_near(metric: str) -> None:
+    name = "AR(1), correlation 0.95"
+    near, low = (median(lengths(name, metric, factor)) for factor in (1.0, 0.8))
+    assert low <= (near if metric == METRICS[0] else near / 4)
+    assert low <= 150
+
+
+def test_a_percentile_is_not_called_met_before_bursts_had_the_time_to_come() -> None:
+    steady = np.full(CALLS, 10**6, np.uint64)
+    fewest = {metric: ended_after(requirement("single-stream", metric, 9e6), steady) for metric in METRICS}
+    assert fewest["latency p50"] == 100
+    assert fewest["latency p90"] == 150 >= FOUNDED * needed(0.9)
+    assert fewest["latency p99"] >= FOUNDED * needed(0.99)
+    near = {metric: ended_after(requirement("single-stream", metric, 1e6), steady) for metric in METRICS}
+    assert near["latency p90"] >= SEEN * needed(0.9)
