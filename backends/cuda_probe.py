@@ -20,6 +20,8 @@ LIBRARY = "libcuda.so.1"
 TIMEOUT_S = 30.0
 """The first call of a driver that nobody uses may take seconds: it sets the GPU up (persistence mode off)."""
 MOST_ANSWER_BYTES = 1 << 20
+CACHES = "warm: nothing is flushed between queries"
+"""What to record of the GPU's own caches, of every session on one."""
 CAPABILITY_MAJOR, CAPABILITY_MINOR = 75, 76
 """``CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR`` and ``_MINOR``."""
 DRIVER = "install NVIDIA's driver and look at `nvidia-smi`; in a container: docker run --gpus all"

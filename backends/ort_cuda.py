@@ -33,7 +33,7 @@ def ready(
     gpu, driver = demand_gpu(ort, settings.device, provider), cuda_probe.look().driver
     load_libraries(ort, provider, settings)
     cuda_arithmetic.demand(settings.precision, gpu)
-    facts.update(gpu=gpu._asdict(), **{"cuda driver": driver})
+    facts.update(gpu=gpu._asdict(), **{"gpu caches": cuda_probe.CACHES, "cuda driver": driver})
     if TENSORRT not in provider.chain:
         return None
     facts["tensorrt"] = version = tensorrt_version()

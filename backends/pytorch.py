@@ -5,7 +5,17 @@ from __future__ import annotations
 import importlib
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from backends import cuda_arithmetic, options, precision, probing, staging, torch_cuda, torch_load, torch_places
+from backends import (
+    cuda_arithmetic,
+    cuda_probe,
+    options,
+    precision,
+    probing,
+    staging,
+    torch_cuda,
+    torch_load,
+    torch_places,
+)
 from backends.torch_compile import MODES
 from backends.torch_cuda_session import TorchCudaSession, TorchCudaStateSession
 from backends.torch_session import TorchSession, TorchStateSession
@@ -62,7 +72,7 @@ class PyTorchAdapter:
         if on_gpu:
             gpu = torch_cuda.demand(torch, settings.device)
             cuda_arithmetic.demand(settings.precision, gpu)
-            facts["gpu"] = gpu._asdict()
+            facts.update(gpu=gpu._asdict(), **{"gpu caches": cuda_probe.CACHES})
         facts.update(_configure(torch, settings, values))
         loaded = torch_load.load(torch, model, kind, settings.device)
         weights = _weights(loaded.module)

@@ -125,6 +125,7 @@ class TensorRtAdapter:
     def _facts(self, settings: Settings, values: Mapping[str, Any], gpu: cuda_probe.Gpu, kind: str) -> Dict[str, Any]:
         facts: Dict[str, Any] = {"device": settings.device, "gpu": gpu._asdict(), "artifact": kind}
         facts.update({"cuda driver": cuda_probe.look().driver, self.packages[0]: trt_api.version()})
+        facts["gpu caches"] = cuda_probe.CACHES
         facts.update(precision=settings.precision, threads=settings.threads, residency=settings.residency)
         facts.update({GRAPH: values[GRAPH], WAIT: values[WAIT]})
         if kind == ONNX:

@@ -45,6 +45,7 @@ class Conformance(AdapterConformance):
             session.run(session.stage(examples[0].queries[0]))
             facts = session.facts()
         assert facts["gpu"] == gpu._asdict()
+        assert str(facts["gpu caches"]).startswith("warm")
         self.check_place(facts)
 
     def check_place(self, facts: Mapping[str, object]) -> None:

