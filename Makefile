@@ -103,7 +103,7 @@ $(VENV)/bin/python:
 	@touch $@
 
 .venv-gpu/.installed-test: .venv-gpu/.installed
-	@.venv-gpu/bin/python -m pip install $(QUIETLY) -e '.[gpu,tensorrt,torch,test]' '$(TENSORRT)' $(FROM_INDEX)
+	@.venv-gpu/bin/python -m pip install $(QUIETLY) -e '.[gpu,tensorrt,torch,test]' '$(TENSORRT)' 'polygraphy>=0.53' $(FROM_INDEX)
 	@touch $@
 
 .venv-bench/.installed: pyproject.toml tests/speed/requirements.txt | $(VENV)/bin/python

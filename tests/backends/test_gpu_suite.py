@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from onnx import numpy_helper
 
 from bench.device.adapter import Session
 from tests.backends.test_cuda_probe import library
-from tests.gpu import sessions
+from tests.gpu import peers, sessions
 from tests.gpu.leaks import Held, opened_and_left
 
 ROOT = Path(__file__).parents[2]
@@ -87,6 +88,44 @@ def test_the_suites_audit_catches_work_that_is_done_when_it_is_asked_for(tmp_pat
         inner.run, inner.read = later, now
         _, complaint = sessions.audited(session, 64, 1024)
     assert complaint.startswith("the clock stopped before the work did")
+
+
+def test_the_suites_way_with_torchs_timer_is_one_call_that_is_waited_for() -> None:
+    calls: list[str] = []
+
+    def call() -> None:
+        calls.append("call")
+        time.sleep(0.002)
+
+    took = peers.torch_timer_ns(call, lambda: calls.append("wait"))
+    assert took >= 2e6
+    assert calls == ["call", "wait"] * (len(calls) // 2)
+    assert len(calls) >= 2 * peers.TIMES
+
+
+TRTEXEC = """\
+#!/bin/sh
+for word; do
+  case $word in
+    --useSpinWait) echo "unknown option" >&2; exit 1;;
+    --exportTimes=*) file=${word#*=};;
+  esac
+done
+echo "$@" >"$file.words"
+echo '[{"latencyMs": 3.5, "computeMs": 1}, {"latencyMs": 2.5}, {"latencyMs": 9}]' >"$file"
+"""
+
+
+def test_the_suites_way_with_trtexec_reads_its_latencies(tmp_path: Path) -> None:
+    program = tmp_path / "trtexec"
+    program.write_text(TRTEXEC)
+    program.chmod(0o755)
+    assert peers.trtexec_ns(str(program), tmp_path / "a.engine", {"x": (2, 8)}, tmp_path) == 3.5e6
+    words = (tmp_path / "times.json.words").read_text().split()
+    assert {f"--loadEngine={tmp_path}/a.engine", "--shapes=x:2x8", "--noDataTransfers"} <= set(words)
+    program.write_text("#!/bin/sh\necho no such engine; exit 1\n")
+    with pytest.raises(RuntimeError, match="no such engine"):
+        peers.trtexec_ns(str(program), tmp_path / "a.engine", {"x": (2, 8)}, tmp_path)
 
 
 TAKES_MEMORY = r"""
