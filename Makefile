@@ -42,7 +42,7 @@ test: lint  ## every test, after the linters
 	$(BIN)/python -m tests.packaged_models
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-test-gpu-tools: $(VENV)/.installed-test  ## fallback and synchronisation on providers that stand in for a GPU; 1 GB of environments, kept
+test-gpu-tools: $(VENV)/.installed-test  ## fallback and synchronisation on providers that stand in for a GPU: a few minutes, 1 GB of environments, kept
 	@command -v cc >/dev/null || { echo "make test-gpu-tools: no C compiler: sudo apt install gcc"; exit 1; }
 	@tests/gpu_tools/install.sh "$(GPU_TOOLS)" $(BIN)/python $(FROM_INDEX)
 	$(BIN)/python -m pytest -m gpu_tools tests/gpu_tools

@@ -159,3 +159,13 @@ def numbered(device: str) -> Gpu:
         told = ", ".join("cuda:%d %s" % (number, one.name) for number, one in enumerate(look().gpus))
         raise DeviceUnavailable("there is no %s: the driver has %s" % (device, told))
     return gpu
+
+
+def demanded(device: str) -> Gpu:
+    """As ``numbered``; where the driver has no GPU at all, DeviceUnavailable with the reason and what mends it."""
+    from bench.device.adapter import DeviceUnavailable  # as above
+
+    found = look()
+    if not found.gpus:
+        raise DeviceUnavailable("%s cannot be used: %s; to mend: %s" % (device, found.reason, found.remedy))
+    return numbered(device)
