@@ -42,9 +42,9 @@ test: lint  ## every test, after the linters
 	$(BIN)/python -m tests.packaged_models
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-test-gpu-tools: $(VENV)/.installed-test  ## fallback and synchronisation on providers that stand in for a GPU; 4 GB of environments, kept
+test-gpu-tools: $(VENV)/.installed-test  ## fallback and synchronisation on providers that stand in for a GPU: a few minutes, 1 GB of environments, kept
 	@command -v cc >/dev/null || { echo "make test-gpu-tools: no C compiler: sudo apt install gcc"; exit 1; }
-	@tests/gpu_tools/install.sh "$(GPU_TOOLS)" $(PYTHON) $(FROM_INDEX)
+	@tests/gpu_tools/install.sh "$(GPU_TOOLS)" $(BIN)/python $(FROM_INDEX)
 	$(BIN)/python -m pytest -m gpu_tools tests/gpu_tools
 
 test-board: $(VENV)/.installed-test  ## from nothing to a verdict on an emulated aarch64 board, and the faults that happen most: ten minutes
@@ -103,7 +103,7 @@ $(VENV)/bin/python:
 	@touch $@
 
 .venv-gpu/.installed-test: .venv-gpu/.installed
-	@.venv-gpu/bin/python -m pip install $(QUIETLY) -e '.[gpu,tensorrt,torch,test]' '$(TENSORRT)' $(FROM_INDEX)
+	@.venv-gpu/bin/python -m pip install $(QUIETLY) -e '.[gpu,tensorrt,torch,test]' '$(TENSORRT)' 'polygraphy>=0.53' $(FROM_INDEX)
 	@touch $@
 
 .venv-bench/.installed: pyproject.toml tests/speed/requirements.txt | $(VENV)/bin/python

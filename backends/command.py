@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Set, Tuple
 
-from backends import options, staging
+from backends import cuda_probe, options, staging
 from backends.command_pipe import Pipe
 from backends.command_session import CommandSession, CommandStateSession
 from bench.device.adapter import (
@@ -118,6 +118,14 @@ def _program(word: str, folder: Optional[Path]) -> str:
     return found
 
 
+def _of_the_device(device: str, program: str) -> Dict[str, object]:
+    """Of a GPU that is named: which it is, and whose word it is; DeviceUnavailable where the driver has none such."""
+    if device.partition(":")[0] != "cuda":
+        return {}
+    gpu = cuda_probe.demanded(device)
+    return {"gpu": gpu._asdict(), "notes": ["that %s is what computed is the word of %s" % (device, program)]}
+
+
 def _greeted(pipe: Pipe, settings: Settings, used: Mapping[str, Path], program: str) -> Dict[str, object]:
     """What the program says it runs with, which must be what was asked for. It loads its model for this answer."""
     asked = (str(settings.threads), settings.precision, settings.device)
@@ -134,6 +142,7 @@ def _greeted(pipe: Pipe, settings: Settings, used: Mapping[str, Path], program: 
         if wanted != given:
             raise DeviceUnavailable("asked for %s %s, but %s runs with %s" % (what, wanted, program, given))
     return {
+        **_of_the_device(settings.device, program),
         "device": settings.device,
         "precision": settings.precision,
         "threads": settings.threads,

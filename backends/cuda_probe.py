@@ -20,6 +20,8 @@ LIBRARY = "libcuda.so.1"
 TIMEOUT_S = 30.0
 """The first call of a driver that nobody uses may take seconds: it sets the GPU up (persistence mode off)."""
 MOST_ANSWER_BYTES = 1 << 20
+CACHES = "warm: nothing is flushed between queries"
+"""What to record of the GPU's own caches, of every session on one."""
 CAPABILITY_MAJOR, CAPABILITY_MINOR = 75, 76
 """``CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR`` and ``_MINOR``."""
 DRIVER = "install NVIDIA's driver and look at `nvidia-smi`; in a container: docker run --gpus all"
@@ -157,3 +159,13 @@ def numbered(device: str) -> Gpu:
         told = ", ".join("cuda:%d %s" % (number, one.name) for number, one in enumerate(look().gpus))
         raise DeviceUnavailable("there is no %s: the driver has %s" % (device, told))
     return gpu
+
+
+def demanded(device: str) -> Gpu:
+    """As ``numbered``; where the driver has no GPU at all, DeviceUnavailable with the reason and what mends it."""
+    from bench.device.adapter import DeviceUnavailable  # as above
+
+    found = look()
+    if not found.gpus:
+        raise DeviceUnavailable("%s cannot be used: %s; to mend: %s" % (device, found.reason, found.remedy))
+    return numbered(device)

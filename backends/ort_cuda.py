@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
-from backends import cuda_probe, engine_cache, ort_providers
+from backends import cuda_arithmetic, cuda_probe, engine_cache, ort_providers
 from backends.ort_providers import Provider
 from bench.device.adapter import AdapterError, DeviceUnavailable, Settings
 
@@ -19,7 +19,6 @@ BUILT_TEXT = (
     "tensorrt built its engine in this process, which is in its load time or in its first query; it is kept, and the "
     "next process finds it"
 )
-OVERRIDE = "NVIDIA_TF32_OVERRIDE"
 _TF32: List[bool] = []
 """What this process told NVIDIA's libraries of TF32, which they read once."""
 
@@ -33,7 +32,8 @@ def ready(
     """
     gpu, driver = demand_gpu(ort, settings.device, provider), cuda_probe.look().driver
     load_libraries(ort, provider, settings)
-    facts.update(gpu=gpu._asdict(), **{"cuda driver": driver})
+    cuda_arithmetic.demand(settings.precision, gpu)
+    facts.update(gpu=gpu._asdict(), **{"gpu caches": cuda_probe.CACHES, "cuda driver": driver})
     if TENSORRT not in provider.chain:
         return None
     facts["tensorrt"] = version = tensorrt_version()
@@ -90,8 +90,6 @@ def _say_tf32(wanted: bool) -> None:
     """TensorRT computes fp32 in TF32 unless this variable of the environment says 0; it is read once a process."""
     if _TF32 and _TF32[0] != wanted:
         raise AdapterError("one process cannot run tensorrt both in fp32 and in tf32: start another")
-    if wanted and os.environ.get(OVERRIDE) == "0" and not _TF32:
-        raise AdapterError("precision tf32 cannot be had while %s=0 is set in the environment" % OVERRIDE)
     if not wanted:
-        os.environ[OVERRIDE] = "0"
+        os.environ[cuda_arithmetic.OVERRIDE] = "0"
     _TF32[:] = [wanted]

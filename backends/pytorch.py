@@ -5,7 +5,17 @@ from __future__ import annotations
 import importlib
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from backends import options, precision, probing, staging, torch_cuda, torch_load, torch_places
+from backends import (
+    cuda_arithmetic,
+    cuda_probe,
+    options,
+    precision,
+    probing,
+    staging,
+    torch_cuda,
+    torch_load,
+    torch_places,
+)
 from backends.torch_compile import MODES
 from backends.torch_cuda_session import TorchCudaSession, TorchCudaStateSession
 from backends.torch_session import TorchSession, TorchStateSession
@@ -61,8 +71,8 @@ class PyTorchAdapter:
         facts: Dict[str, object] = {}
         if on_gpu:
             gpu = torch_cuda.demand(torch, settings.device)
-            torch_cuda.refuse_precision(settings.precision, gpu)
-            facts["gpu"] = gpu._asdict()
+            cuda_arithmetic.demand(settings.precision, gpu)
+            facts.update(gpu=gpu._asdict(), **{"gpu caches": cuda_probe.CACHES})
         facts.update(_configure(torch, settings, values))
         loaded = torch_load.load(torch, model, kind, settings.device)
         weights = _weights(loaded.module)

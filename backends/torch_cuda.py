@@ -18,7 +18,6 @@ OPTIONS: Mapping[str, Declared] = {
 }
 AUTOCAST = {"bf16": "bfloat16", "fp16": "float16"}
 """The precisions that a model of fp32 is computed in by autocast; fp16 only on a GPU."""
-AMPERE = ("tf32", "bf16")
 ALLOCATED = "gpu memory that torch gave out at most"
 CAPTURES = ("reduce-overhead", "max-autotune")
 """Modes of torch.compile that capture graphs of their own."""
@@ -79,13 +78,6 @@ def demand(torch: Any, device: str) -> cuda_probe.Gpu:
         raise DeviceUnavailable("%s cannot be used: %s; to mend: %s" % (device, reason, INSTALL))
     _same(torch, device, gpu)
     return gpu
-
-
-def refuse_precision(precision: str, gpu: cuda_probe.Gpu) -> None:
-    """DeviceUnavailable for arithmetic that the GPU has not: torch would compute in another, or very slowly, unsaid."""
-    if precision in AMPERE and int(gpu.capability.partition(".")[0]) < 8:
-        told = (precision, gpu.name, gpu.capability)
-        raise DeviceUnavailable("%s needs a GPU of compute capability 8.0 or newer: %s has %s" % told)
 
 
 def _same(torch: Any, device: str, gpu: cuda_probe.Gpu) -> None:

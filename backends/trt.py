@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import importlib
-import os
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from backends import cuda_probe, engine_cache, onnx_weights, options, precision, probing, trt_api, trt_options
+from backends import (
+    cuda_arithmetic,
+    cuda_probe,
+    engine_cache,
+    onnx_weights,
+    options,
+    precision,
+    probing,
+    trt_api,
+    trt_options,
+)
 from backends.cuda_driver import Context
 from backends.trt_build import Asked
 from backends.trt_engines import Engines
@@ -15,7 +24,6 @@ from backends.trt_options import CACHE, ENGINE, GRAPH, LEVEL, ONNX, SIZES, WAIT,
 from backends.trt_session import TrtSession, TrtStateSession
 from bench.device.adapter import (
     CHOICE,
-    AdapterError,
     Availability,
     DeviceUnavailable,
     ModelFiles,
@@ -28,7 +36,6 @@ from bench.device.declared import Conflict, Declared
 DRIVER_BINDINGS = "cuda.bindings.driver"
 OLDEST = 10
 """The first version with the interface that is used here."""
-OVERRIDE = "NVIDIA_TF32_OVERRIDE"
 FOREIGN_TEXT = (
     "the engine was built elsewhere: what precision its layers compute in is its builder's word, and the target says %s"
 )
@@ -112,15 +119,13 @@ class TensorRtAdapter:
         if not here.usable:
             raise DeviceUnavailable("%s cannot be used: %s; to mend: %s" % (device, here.reason, here.remedy))
         gpu = cuda_probe.numbered(device)
-        if settings.precision == "tf32" and int(gpu.capability.partition(".")[0]) < 8:
-            raise DeviceUnavailable("%s has no tf32: %s is older than that" % (device, gpu.name))
-        if settings.precision == "tf32" and os.environ.get(OVERRIDE) == "0":
-            raise AdapterError("precision tf32 cannot be had while %s=0 is set in the environment" % OVERRIDE)
+        cuda_arithmetic.demand(settings.precision, gpu)
         return gpu
 
     def _facts(self, settings: Settings, values: Mapping[str, Any], gpu: cuda_probe.Gpu, kind: str) -> Dict[str, Any]:
         facts: Dict[str, Any] = {"device": settings.device, "gpu": gpu._asdict(), "artifact": kind}
         facts.update({"cuda driver": cuda_probe.look().driver, self.packages[0]: trt_api.version()})
+        facts["gpu caches"] = cuda_probe.CACHES
         facts.update(precision=settings.precision, threads=settings.threads, residency=settings.residency)
         facts.update({GRAPH: values[GRAPH], WAIT: values[WAIT]})
         if kind == ONNX:

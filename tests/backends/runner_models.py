@@ -65,6 +65,10 @@ class Echo(Model):
         return {"y": np.ascontiguousarray(x[:, :3])}
 
 
+class SaysCuda(Echo):
+    device = "cuda:0"
+
+
 class Crashes(Echo):
     def run(self, x: Any) -> Any:
         os.kill(os.getpid(), signal.SIGSEGV)

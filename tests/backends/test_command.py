@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backends import cuda_probe
 from backends.command import CommandAdapter
 from bench.conformance import AdapterConformance, Example
 from bench.conformance.examples import mixed, mlp, recurrent, weights
@@ -131,6 +132,18 @@ def test_what_a_program_runs_with_must_be_what_was_asked_for() -> None:
         ask("TwoThreads")
     with pytest.raises(DeviceUnavailable, match=r"asked for device cuda:0, but python.* runs with cpu"):
         ask("Echo", device="cuda:0")
+
+
+def test_a_gpu_that_only_the_program_speaks_of_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda_probe, "_FOUND", [cuda_probe.Found(reason="no driver", remedy="install it")])
+    with pytest.raises(DeviceUnavailable, match="cuda:0 cannot be used: no driver; to mend: install it"):
+        ask("SaysCuda", device="cuda:0")
+    gpu = cuda_probe.Gpu("GPU", "GPU-1", "9.0", 8 << 30)
+    monkeypatch.setattr(cuda_probe, "_FOUND", [cuda_probe.Found((gpu,), "13.0")])
+    with CommandAdapter().open(MODEL, Settings(extra=python("SaysCuda"), device="cuda:0")) as session:
+        facts: Any = session.facts()
+    assert facts["gpu"] == gpu._asdict()
+    assert facts["notes"][0].startswith("that cuda:0 is what computed is the word of python")
 
 
 @pytest.mark.parametrize(

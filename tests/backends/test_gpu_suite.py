@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
+from bench.device.adapter import Session
 from tests.backends.test_cuda_probe import library
+from tests.gpu import peers, sessions
+from tests.gpu.leaks import Held, opened_and_left
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,6 +43,91 @@ def test_without_being_asked_for_it_is_not_run() -> None:
     assert "::" not in done.stdout
 
 
+class Kept(list[Held]):
+    """What is held, as a test says it, call by call."""
+
+    def __call__(self) -> Held:
+        return self.pop(0)
+
+
+def test_what_a_thousand_sessions_keep_is_told_from_what_the_first_ones_do(tmp_path: Path) -> None:
+    model, opened = sessions.layers(tmp_path, 1, 8), 0
+
+    def once() -> Session:
+        nonlocal opened
+        opened += 1
+        return sessions.opened(model, device="cpu")
+
+    held = Kept([Held(100, 10), Held(107, 12)])
+    assert opened_and_left(once, sessions.query(2, 8), held, 30) == Held(7, 2)
+    assert (opened, held) == (30, [])
+
+
+def test_the_suites_models_answer_as_numpy_does(tmp_path: Path) -> None:
+    model, asked = sessions.layers(tmp_path, 2, 64), sessions.query(4, 64)
+    right = asked.arrays["x"]
+    for weight in onnx.load(model.artifacts["onnx"]).graph.initializer:
+        right = np.maximum(right @ numpy_helper.to_array(weight), 0)
+    np.testing.assert_allclose(sessions.answer(model, asked, device="cpu"), right, 1e-4, 1e-4)
+
+
+def test_the_suites_audit_catches_work_that_is_done_when_it_is_asked_for(tmp_path: Path) -> None:
+    with sessions.opened(sessions.layers(tmp_path, 4, 1024), device="cpu") as session:
+        inner: Any = session
+        run, read, queued = inner.run, inner.read, []
+
+        def later(staged: Any) -> Any:
+            queued.append(staged)
+            return staged
+
+        def now(staged: Any) -> Any:
+            while queued:
+                run(queued.pop())
+            return read(staged)
+
+        inner.run, inner.read = later, now
+        _, complaint = sessions.audited(session, 64, 1024)
+    assert complaint.startswith("the clock stopped before the work did")
+
+
+def test_the_suites_way_with_torchs_timer_is_one_call_that_is_waited_for() -> None:
+    calls: list[str] = []
+
+    def call() -> None:
+        calls.append("call")
+        time.sleep(0.002)
+
+    took = peers.torch_timer_ns(call, lambda: calls.append("wait"))
+    assert took >= 2e6
+    assert calls == ["call", "wait"] * (len(calls) // 2)
+    assert len(calls) >= 2 * peers.TIMES
+
+
+TRTEXEC = """\
+#!/bin/sh
+for word; do
+  case $word in
+    --useSpinWait) echo "unknown option" >&2; exit 1;;
+    --exportTimes=*) file=${word#*=};;
+  esac
+done
+echo "$@" >"$file.words"
+echo '[{"latencyMs": 3.5, "computeMs": 1}, {"latencyMs": 2.5}, {"latencyMs": 9}]' >"$file"
+"""
+
+
+def test_the_suites_way_with_trtexec_reads_its_latencies(tmp_path: Path) -> None:
+    program = tmp_path / "trtexec"
+    program.write_text(TRTEXEC)
+    program.chmod(0o755)
+    assert peers.trtexec_ns(str(program), tmp_path / "a.engine", {"x": (2, 8)}, tmp_path) == 3.5e6
+    words = (tmp_path / "times.json.words").read_text().split()
+    assert {f"--loadEngine={tmp_path}/a.engine", "--shapes=x:2x8", "--noDataTransfers"} <= set(words)
+    program.write_text("#!/bin/sh\necho no such engine; exit 1\n")
+    with pytest.raises(RuntimeError, match="no such engine"):
+        peers.trtexec_ns(str(program), tmp_path / "a.engine", {"x": (2, 8)}, tmp_path)
+
+
 TAKES_MEMORY = r"""
 #include <stdio.h>
 #include <stddef.h>
@@ -43,6 +136,7 @@ int cuDeviceGet(int *d, int i) { *d = i; return 0; }
 int cuDevicePrimaryCtxRetain(void **c, int d) { *c = (void *)7; return 0; }
 int cuCtxSetCurrent(void *c) { return c == (void *)7 ? 0 : 201; }
 int cuMemAlloc_v2(unsigned long long *p, size_t n) { if (n > 1000) return 2; *p = 1ULL << 40; return 0; }
+int cuMemGetInfo_v2(size_t *f, size_t *t) { *f = 300; *t = 1000; return 0; }
 int cuMemFree_v2(unsigned long long p) { fprintf(stderr, "freed"); return p == 1ULL << 40 ? 0 : 1; }
 """
 
@@ -56,3 +150,12 @@ def test_the_suites_allocation_is_taken_and_given_back(size: int, code: int, sai
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (code, "" if code else "held\n")
     assert said in done.stderr
+
+
+def test_what_is_taken_of_the_gpu_is_the_drivers_word(tmp_path: Path) -> None:
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(library(tmp_path, TAKES_MEMORY))}
+    asks = "from tests.gpu.allocating import used_bytes; print(used_bytes())"
+    done = subprocess.run(
+        [sys.executable, "-c", asks], cwd=ROOT, capture_output=True, text=True, env=environment, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "700\n"), done.stderr

@@ -76,14 +76,6 @@ def test_a_probe_lists_the_gpus_that_torch_can_use(driver: list[Found]) -> None:
     assert "cpu" in PyTorchAdapter().probe().devices
 
 
-def test_arithmetic_that_the_gpu_has_not_is_refused() -> None:
-    torch_cuda.refuse_precision("tf32", GPU)
-    torch_cuda.refuse_precision("fp16", GPU._replace(capability="7.5"))
-    for precision in ("tf32", "bf16"):
-        with pytest.raises(DeviceUnavailable, match=f"{precision} needs a GPU of compute capability 8.0 or newer"):
-            torch_cuda.refuse_precision(precision, GPU._replace(capability="7.5"))
-
-
 @pytest.mark.parametrize(
     ("settings", "name", "why"),
     [

@@ -6,25 +6,39 @@ import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 @contextmanager
 def allocated(size: int) -> Iterator[None]:
     """``size`` bytes of ``cuda:0`` in the primary context, which stays."""
-    cuda = ctypes.CDLL("libcuda.so.1")
-    device, context, pointer = ctypes.c_int(), ctypes.c_void_p(), ctypes.c_uint64()
-    _check(cuda.cuInit(0))
-    _check(cuda.cuDeviceGet(ctypes.byref(device), 0))
-    _check(cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), device))
-    _check(cuda.cuCtxSetCurrent(context))
-    _check(cuda.cuMemAlloc_v2(ctypes.byref(pointer), ctypes.c_size_t(size)))
+    cuda, pointer = driver(), ctypes.c_uint64()
+    check(cuda.cuMemAlloc_v2(ctypes.byref(pointer), ctypes.c_size_t(size)))
     try:
         yield
     finally:
-        _check(cuda.cuMemFree_v2(pointer))
+        check(cuda.cuMemFree_v2(pointer))
 
 
-def _check(code: int) -> None:
+def driver() -> Any:
+    """The driver's library; ``cuda:0``'s primary context, which frameworks use too, is this thread's and stays."""
+    cuda = ctypes.CDLL("libcuda.so.1")
+    device, context = ctypes.c_int(), ctypes.c_void_p()
+    check(cuda.cuInit(0))
+    check(cuda.cuDeviceGet(ctypes.byref(device), 0))
+    check(cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), device))
+    check(cuda.cuCtxSetCurrent(context))
+    return cuda
+
+
+def used_bytes() -> int:
+    """What of the GPU's memory is taken, by whomever."""
+    free, total = ctypes.c_size_t(), ctypes.c_size_t()
+    check(driver().cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total)))
+    return total.value - free.value
+
+
+def check(code: int) -> None:
     if code:
         raise RuntimeError(f"CUDA error {code}")
 

@@ -14,6 +14,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from backends.ort import OnnxRuntimeAdapter
 from bench.device.adapter import ModelFiles, Query, Session, Settings, TensorSpec
+from bench.device.audit import audit_session
+from bench.device.library import open_library
+from bench.device.loop import quiet
+from bench.device.records import TensorJob
+from bench.device.scenarios import Issuer
 
 DEVICE = "cuda:0"
 
@@ -62,6 +67,17 @@ def query(samples: int, size: int, seed: int = 0) -> Query:
 def answer(model: ModelFiles, asked: Query, **settings: Any) -> Any:
     with opened(model, **settings) as session:
         return session.read(session.run(session.stage(asked)))["y"]
+
+
+def audited(session: Session, samples: int, size: int) -> tuple[float, str]:
+    """The ratio that the closure audit finds, and what it complains of."""
+    jobs = [TensorJob("x", "float32", ["batch", size])]
+    issuer = Issuer(session, open_library(jobs, {}, {}, "batch", None, 1), samples, overlapped=False)
+    with quiet():
+        for _ in range(5):
+            issuer.drained_ns()
+        closure, complaint = audit_session(issuer)
+    return closure.ratio, complaint
 
 
 def median_ns(session: Session, asked: Query, times: int = 100) -> float:

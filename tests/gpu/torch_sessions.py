@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from backends.pytorch import PyTorchAdapter
-from bench.device.adapter import Arrays, ModelFiles, Query, Session, Settings, TensorSpec
+from bench.device.adapter import ModelFiles, Session, Settings, TensorSpec
 from tests.backends.torch_models import script
 
 DEVICE = "cuda:0"
@@ -75,16 +74,6 @@ def built_by(name: str, size: int = 256) -> ModelFiles:
     return files(size, factory=f"tests.gpu.torch_sessions:{name}", code_dir=Path(__file__).parents[2])
 
 
-def query(samples: int, size: int, seed: int = 1) -> Query:
-    return Query({"x": np.random.default_rng(seed).standard_normal((samples, size)).astype(np.float32)}, samples)
-
-
 def opened(model: ModelFiles, extra: Mapping[str, Any] | None = None, **settings: Any) -> Session:
     asked = {"device": DEVICE, "residency": "device", **settings}
     return PyTorchAdapter().open(model, Settings(**asked, extra=extra or {}))
-
-
-def answer(model: ModelFiles, asked: Query, extra: Mapping[str, Any] | None = None, **settings: Any) -> Any:
-    with opened(model, extra, **settings) as session:
-        arrays: Arrays = session.read(session.run(session.stage(asked)))
-    return arrays["y"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 from backends import ort_config, ort_providers
 from bench.device.adapter import Settings
-from tests.gpu_tools import models
+from tests.gpu_tools import models, stand_ins
 from tests.gpu_tools.environments import ask, place
 
 pytestmark = pytest.mark.gpu_tools
@@ -21,20 +23,27 @@ SOME_GPU = [["Some GPU", "GPU-1", "9.0", 1 << 33]]
 @pytest.fixture(scope="module")
 def no_device(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of a machine whose driver finds no GPU."""
-    folder = tmp_path_factory.mktemp("driver")
-    source = Path(__file__).with_name("no_device.c")
-    command = [
-        "cc",
-        "-shared",
-        "-fPIC",
-        "-w",
-        "-Wl,-soname,libcuda.so.1",
-        "-o",
-        str(folder / "libcuda.so.1"),
-        str(source),
-    ]
-    subprocess.run(command, check=True)
+    folder = tmp_path_factory.mktemp("libraries")
+    stand_ins.no_device(folder)
+    stand_ins.large_libraries(folder, [library_of("cuda"), library_of("tensorrt")])
     return {"LD_LIBRARY_PATH": str(folder)}
+
+
+def library_of(kind: str) -> Path:
+    """The library of that provider of the real onnxruntime-gpu."""
+    packages = (place("cuda") / "lib").glob("python*/site-packages")
+    (library,) = (one / "onnxruntime" / "capi" / f"libonnxruntime_providers_{kind}.so" for one in packages)
+    return library
+
+
+def test_who_calls_what_stands_in_for_cudas_libraries_does_not_live(no_device: dict[str, str]) -> None:
+    """So that a test which passes with them has called none."""
+    folder = Path(no_device["LD_LIBRARY_PATH"])
+    assert {path.name for path in folder.glob("*.so.*")} >= {"libcublas.so.13", "libcublasLt.so.13"}
+    library = folder / "libcublas.so.13"
+    call = f"import ctypes; ctypes.CDLL({str(library)!r}).cublasCreate_v2()"
+    done = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGABRT, "cublasCreate_v2 was called, which needs a GPU\n")
 
 
 def test_the_probe_lists_no_gpu_that_is_only_compiled_in(no_device: dict[str, str]) -> None:
@@ -93,10 +102,7 @@ def test_the_real_cuda_provider_takes_every_option_that_we_say(no_device: dict[s
 
 
 def test_every_option_for_tensorrt_is_one_of_the_real_providers_own() -> None:
-    (library,) = (place("cuda") / "lib").glob(
-        "python*/site-packages/onnxruntime/capi/libonnxruntime_providers_tensorrt.so"
-    )
-    names = set(library.read_bytes().split(b"\0"))
+    names = set(library_of("tensorrt").read_bytes().split(b"\0"))
     asked = options_of(extra={"provider": "tensorrt"})
     assert len(asked) > 8
     assert not [name for name in asked if name.encode() not in names]
@@ -107,7 +113,7 @@ def test_two_packages_of_the_one_name_are_refused_by_probe_and_open_with_the_way
     told = ask("both", "probe")["probe"]
     assert not told["usable"]
     assert "are installed together and overwrite each other's files" in told["reason"]
-    assert told["remedy"].startswith("pip uninstall -y onnxruntime onnxruntime-openvino && pip install ")
+    assert told["remedy"].startswith("pip uninstall -y onnxruntime onnxruntime-webgpu && pip install ")
     opened = ask("both", "open", device="cpu", **models.scaling(tmp_path))
     assert opened["error"] == "DeviceUnavailable"
     assert "installed together" in opened["message"]

@@ -283,7 +283,7 @@ def test_tf32_needs_a_gpu_and_an_environment_that_have_it(mlp: Example, monkeypa
         opened(mlp.model, precision="tf32")
     found = cuda_probe.look()
     monkeypatch.setattr(cuda_probe, "_FOUND", [found._replace(gpus=(found.gpus[0]._replace(capability="7.5"),))])
-    with pytest.raises(DeviceUnavailable, match="cuda:0 has no tf32"):
+    with pytest.raises(DeviceUnavailable, match=r"tf32 needs a GPU of compute capability 8\.0 or newer: .* has 7\.5"):
         opened(mlp.model, precision="tf32")
 
 

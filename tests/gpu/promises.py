@@ -1,0 +1,154 @@
+"""What every backend's sessions keep on a GPU: one set of checks, none of which can pass on a CPU.
+
+A backend's own file says how its models are made and opened, and what a run of it is that does not wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from backends import cuda_probe
+from backends.cuda_arithmetic import SINCE_AMPERE
+from bench.conformance import AdapterConformance, Example
+from bench.device.adapter import ModelFiles, Query, Session, Settings
+from tests.gpu.leaks import Held, opened_and_left
+from tests.gpu.sessions import DEVICE, audited, median_ns, query
+
+SIZE, BATCH = 2048, 64
+MIB = 1 << 20
+GIB_S = 64
+"""GB/s that no copy through a slot of PCI Express exceeds: 16 lanes of its fifth generation."""
+RESIDENCIES = ("host", "device")
+
+
+def before_ampere(gpu: cuda_probe.Gpu) -> bool:
+    return int(gpu.capability.partition(".")[0]) < 8
+
+
+class Conformance(AdapterConformance):
+    """What every adapter promises anywhere, on the GPU."""
+
+    __test__ = False
+    settings: ClassVar[Settings] = Settings(device=DEVICE)
+
+    def test_as_many_threads_work_as_facts_say(self, wide: Example | None) -> None:
+        """Threads of the CPU are not what computes here."""
+
+    def test_it_is_the_gpu(self, examples: Sequence[Example], gpu: cuda_probe.Gpu) -> None:
+        with self._open(examples[0]) as session:
+            session.run(session.stage(examples[0].queries[0]))
+            facts = session.facts()
+        assert facts["gpu"] == gpu._asdict()
+        assert str(facts["gpu caches"]).startswith("warm")
+        self.check_place(facts)
+
+    def check_place(self, facts: Mapping[str, object]) -> None:
+        """What else the backend tells of where it computed."""
+
+
+class Promises:
+    """What sessions keep; ``precisions`` are those that fp32 graphs are computed in, with what they may differ by."""
+
+    precisions: ClassVar[Mapping[str, float]] = MappingProxyType({"fp32": 1e-4, "tf32": 1e-2})
+
+    def layers(self, folder: Path, count: int, size: int, batch: int | str = "batch") -> ModelFiles:
+        """``count`` matrix products of ``size``, with a ReLU after each."""
+        raise NotImplementedError
+
+    def opened(self, model: ModelFiles, extra: Mapping[str, Any] | None = None, **settings: Any) -> Session:
+        raise NotImplementedError
+
+    def unwaited(self, session: Any) -> Callable[[Any], Any]:
+        """The session's run without its wait."""
+        raise NotImplementedError
+
+    def settle(self, session: Any) -> None:
+        """Wait for what is left of unwaited work, where leaving the session does not."""
+
+    def answer(self, model: ModelFiles, asked: Query, **settings: Any) -> Any:
+        with self.opened(model, **settings) as session:
+            return session.read(session.run(session.stage(asked)))["y"]
+
+    def right(self, model: ModelFiles, asked: Query) -> Any:
+        """The CPU's answer."""
+        return self.answer(model, asked, device="cpu", residency="host")
+
+    @pytest.mark.parametrize("residency", RESIDENCIES)
+    def test_the_latencies_account_for_the_work(self, residency: str, folder: Path) -> None:
+        with self.opened(self.layers(folder, 16, SIZE), residency=residency) as session:
+            ratio, complaint = audited(session, BATCH, SIZE)
+        assert complaint == ""
+        assert ratio >= 0.95
+
+    def test_a_run_that_does_not_wait_is_caught(self, folder: Path) -> None:
+        """The negative control: the same session, its run returning while the GPU still works."""
+        with self.opened(self.layers(folder, 16, SIZE), residency="device") as session:
+            inner: Any = session
+            inner.run = self.unwaited(session)
+            _, complaint = audited(session, BATCH, SIZE)
+            self.settle(session)
+        assert complaint.startswith("the clock stopped before the work did")
+
+    def test_host_resident_is_slower_by_about_the_copy(self, folder: Path) -> None:
+        """One layer, large inputs: what differs is 64 MiB to the GPU and 64 MiB back."""
+        model, asked, took = self.layers(folder, 1, 1024), query(16384, 1024), {}
+        for residency in RESIDENCIES:
+            with self.opened(model, residency=residency) as session:
+                took[residency] = median_ns(session, asked, 20)
+        assert took["host"] - took["device"] > 2 * 64 * MIB / GIB_S
+
+    def test_twice_the_work_takes_twice_the_time(self, folder: Path) -> None:
+        times = []
+        for count in (8, 16):
+            with self.opened(self.layers(folder, count, 4096), residency="device") as session:
+                times.append(median_ns(session, query(1024, 4096)))
+        assert 1.7 < times[1] / times[0] < 2.3
+
+    @pytest.mark.parametrize("residency", RESIDENCIES)
+    def test_outputs_are_the_cpus_within_the_precision(self, residency: str, folder: Path, gpu: cuda_probe.Gpu) -> None:
+        model = self.layers(folder, 4, 512)
+        for seed in (1, 2):
+            asked = query(32, 512, seed)
+            right = self.right(model, asked)
+            for precision, rtol in self.precisions.items():
+                if precision in SINCE_AMPERE and before_ampere(gpu):
+                    continue
+                found = self.answer(model, asked, precision=precision, residency=residency)
+                np.testing.assert_allclose(found, right, rtol, rtol * float(np.abs(right).max()), err_msg=precision)
+
+    def test_tf32_is_other_arithmetic_than_fp32(self, folder: Path, gpu: cuda_probe.Gpu) -> None:
+        if before_ampere(gpu):
+            pytest.skip("this GPU is older than TF32")
+        model, asked = self.layers(folder, 4, SIZE), query(32, SIZE)
+        fp32, tf32 = (self.answer(model, asked, precision=precision) for precision in ("fp32", "tf32"))
+        assert not np.array_equal(fp32, tf32)
+
+    @pytest.mark.parametrize("extra", [{}, {"cuda graph": True}], ids=["plain", "captured"])
+    def test_each_query_is_answered_with_its_own(self, extra: dict[str, Any], folder: Path) -> None:
+        model = self.layers(folder, 4, 256, batch=4)
+        asked = [query(4, 256, seed) for seed in range(3)]
+        right = [self.right(model, one) for one in asked]
+        with self.opened(model, extra, residency="device") as session:
+            staged = [session.stage(one) for one in asked]
+            for at in (0, 1, 2, 0):
+                np.testing.assert_allclose(session.read(session.run(staged[at]))["y"], right[at], 1e-3, 1e-3)
+
+    def test_a_captured_graph_is_faster_than_many_small_launches(self, folder: Path) -> None:
+        model, asked, took = self.layers(folder, 64, 256, batch=4), query(4, 256), []
+        for extra in ({"cuda graph": True}, {}):
+            with self.opened(model, extra, residency="device") as session:
+                took.append(median_ns(session, asked))
+        assert took[0] < took[1]
+
+    def test_a_thousand_opens_keep_nothing(self, folder: Path) -> None:
+        """Weights are 4 MiB: what kept a tenth of them, of the GPU or of the host, would be seen."""
+        model, asked = self.layers(folder, 4, 512), query(8, 512)
+        grown = opened_and_left(lambda: self.opened(model, residency="device"), asked, Held.now, 1000)
+        assert grown.gpu_bytes < 64 * MIB
+        assert grown.host_bytes < 256 * MIB
