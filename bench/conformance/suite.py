@@ -52,6 +52,8 @@ class AdapterConformance:
     adapter: ClassVar[str]
     computes: ClassVar[bool] = True
     thread_counts: ClassVar[Sequence[int]] = (1, 2)
+    child_timeout_s: ClassVar[float] = 110.0
+    """How long a process may take that looks at memory, threads or a profile; a slow machine needs more."""
 
     def make_examples(self, folder: Path) -> Sequence[Example]:
         """Models with right answers, their files in ``folder``: several batch sizes and dtypes, one with state."""
@@ -115,7 +117,7 @@ class AdapterConformance:
             "print([name for name in sys.argv[2:] if name in sys.modules])",
         )
         module = self.adapter.partition(":")[0]
-        assert _python("-c", "\n".join(lines), module, *packages) == "[]"
+        assert self._python("-c", "\n".join(lines), module, *packages) == "[]"
 
     def test_an_unknown_option_or_device_is_refused(self, examples: Sequence[Example]) -> None:
         example = examples[0]
@@ -330,8 +332,18 @@ class AdapterConformance:
             settings=asdict(example.settings),
             batch=example.queries[0].samples,
         )
-        found: dict[str, Any] = json.loads(_python("-m", "bench.conformance.child", what, given=encode_job(job)))
+        found: dict[str, Any] = json.loads(self._python("-m", "bench.conformance.child", what, given=encode_job(job)))
         return found
+
+    def _python(self, *arguments: str, given: bytes = b"") -> str:
+        """What a fresh interpreter, which finds the same modules, prints last."""
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path or "." for path in sys.path))
+        command = [sys.executable, *arguments]
+        done = subprocess.run(
+            command, input=given, capture_output=True, env=environment, timeout=self.child_timeout_s, check=False
+        )
+        assert done.returncode == 0, done.stderr.decode(errors="replace")[-3000:]
+        return done.stdout.decode().strip().splitlines()[-1]
 
 
 _EXAMPLES: dict[type, Sequence[Example]] = {}
@@ -355,14 +367,6 @@ def _replaced(modules: Mapping[str, ModuleType | None]) -> Iterator[None]:
         for name, module in modules.items():
             patch.setitem(sys.modules, name.replace("-", "_"), module)
         yield
-
-
-def _python(*arguments: str, given: bytes = b"") -> str:
-    """What a fresh interpreter, which finds the same modules, prints last."""
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path or "." for path in sys.path))
-    done = subprocess.run([sys.executable, *arguments], input=given, capture_output=True, env=environment, timeout=110)
-    assert done.returncode == 0, done.stderr.decode(errors="replace")[-3000:]
-    return done.stdout.decode().strip().splitlines()[-1]
 
 
 def _jobs(specs: Sequence[TensorSpec]) -> list[TensorJob]:
