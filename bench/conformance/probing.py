@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bench.conformance.examples import Example
-from bench.conformance.tried import Tried, printed_by
+from bench.conformance.tried import Tried
 from bench.device.adapter import AdapterError, DeviceUnavailable
 
 
@@ -48,7 +48,7 @@ class Probing(Tried):
             "print([name for name in sys.argv[2:] if name in sys.modules])",
         )
         module = self.adapter.partition(":")[0]
-        assert printed_by("-c", "\n".join(lines), module, *packages) == "[]"
+        assert self._printed_by("-c", "\n".join(lines), module, *packages) == "[]"
 
     def test_an_unknown_option_or_device_is_refused(self, examples: Sequence[Example]) -> None:
         example = examples[0]

@@ -30,6 +30,8 @@ class Tried:
     adapter: ClassVar[str]
     computes: ClassVar[bool] = True
     thread_counts: ClassVar[Sequence[int]] = (1, 2)
+    child_timeout_s: ClassVar[float] = 110.0
+    """How long a process may take that looks at memory, threads or a profile; a slow machine needs more."""
 
     def make_examples(self, folder: Path) -> Sequence[Example]:
         """Models with right answers, their files in ``folder``: several batch sizes and dtypes, one with state."""
@@ -105,21 +107,25 @@ class Tried:
             settings=asdict(example.settings),
             batch=example.queries[0].samples,
         )
-        found: dict[str, Any] = json.loads(printed_by("-m", "bench.conformance.child", what, given=encode_job(job)))
+        found: dict[str, Any] = json.loads(
+            self._printed_by("-m", "bench.conformance.child", what, given=encode_job(job))
+        )
         return found
+
+    def _printed_by(self, *arguments: str, given: bytes = b"") -> str:
+        """What a fresh interpreter, which finds the same modules, prints last."""
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path or "." for path in sys.path))
+        command = [sys.executable, *arguments]
+        done = subprocess.run(
+            command, input=given, capture_output=True, env=environment, timeout=self.child_timeout_s, check=False
+        )
+        assert done.returncode == 0, done.stderr.decode(errors="replace")[-3000:]
+        return done.stdout.decode().strip().splitlines()[-1]
 
 
 _EXAMPLES: dict[type, Sequence[Example]] = {}
 _WIDE: dict[type, Example | None] = {}
 """Made once a class; pytest calls a class-scoped fixture that is a method deprecated."""
-
-
-def printed_by(*arguments: str, given: bytes = b"") -> str:
-    """What a fresh interpreter, which finds the same modules, prints last."""
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path or "." for path in sys.path))
-    done = subprocess.run([sys.executable, *arguments], input=given, capture_output=True, env=environment, timeout=110)
-    assert done.returncode == 0, done.stderr.decode(errors="replace")[-3000:]
-    return done.stdout.decode().strip().splitlines()[-1]
 
 
 def tensor_jobs(specs: Sequence[TensorSpec]) -> list[TensorJob]:

@@ -29,9 +29,12 @@ from bench.remote.process import end, kill, open_ssh, tail, write
 SHELL = "exec sh"
 CONNECT_S = 30.0
 """How long a login may take, from ``ssh``'s start to the script's first line: three times ``ConnectTimeout``."""
+LOGINS_AT_ONCE = 8
+"""A jump host's `sshd` refuses some of those that come while ten others are not let in yet (``MaxStartups``)."""
 BANNER_BYTES = 64 << 10
 CHUNK_BYTES = 1 << 16
 STDERR_MOST_BYTES = 64 << 20
+_logins = threading.BoundedSemaphore(LOGINS_AT_ONCE)
 
 
 class Source(Protocol):
@@ -65,8 +68,9 @@ class Client:
         self._aborted = False
 
     def __enter__(self) -> Client:
-        """HostUnreachable where no connection can be made."""
-        self._master = master.Master(self.host, CONNECT_S, self._begun)
+        """HostUnreachable where no connection can be made. Waits while many others are logging in."""
+        with _logins:
+            self._master = master.Master(self.host, CONNECT_S, self._begun)
         return self
 
     def __exit__(

@@ -17,7 +17,7 @@ from tests.board.boards import Board, BoardUnavailable
 
 FIXTURES = frozenset({"board", "small_board", "wheelhouse"})
 # The first test that asks for a board also makes what all boards start from.
-TIMEOUT_S = 1200
+TIMEOUT_S = 3600
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest itself leaves out by marker

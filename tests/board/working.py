@@ -19,7 +19,7 @@ from tests.board.boards import Board
 from tests.board.wheels import INTERPRETER
 from tests.run.backends_on_path import ROOT, offer
 
-RUN_TIMEOUT_S = 600.0
+RUN_TIMEOUT_S = 1200.0
 """When a run is taken to hang. The loaded machine and the emulator are slow; no test is about how slow."""
 CONTRACT = """\
 benchpact: 1
