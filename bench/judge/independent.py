@@ -6,7 +6,7 @@ against what would decide, or ``MOST`` processes left it open, calls decide noth
 after vote, as where the typical process is promised (``typical``). Those that were counted do not: they ended where
 their calls looked clear, and such votes would be biased. What is no percentile is always voted on, by all processes.
 
-Both ways together are wrong at most as often as the case states where calls are independent: counting takes a seventh
+Both ways together are wrong at most as often as the case states where calls are independent: counting takes a sixth
 of that rate (``stats.calls``), the votes have half. What is left is for dependence that the check does not find.
 """
 

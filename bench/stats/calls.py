@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 from bench.stats.sequential import ERROR_RATE
 
-COUNTED_AS = 0.7
-"""Of a call; a verdict takes 1/0.7 times the calls that the test of independent ones takes."""
+COUNTED_AS = 0.72
+"""Of a call; a verdict takes 1/0.72 times the calls that the test of independent ones takes."""
 _TINY = 1e-300
 _PRECISION = 1e-13
 

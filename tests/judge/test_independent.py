@@ -170,7 +170,7 @@ def test_a_zone_of_indifference_decides_at_the_very_limit(tmp_path: Path) -> Non
 def test_a_process_ends_with_its_share_of_the_calls_and_goes_on_where_they_are_not_counted() -> None:
     limit, own = at(P90, 1.4e6), several(400)[0]
     one = promised(limit)
-    for before, ends in (([], 14), (several(12, processes=5), 16)):
+    for before, ends in (([], 14), (several(10, processes=5), 24)):
         ballot = Ballot(one)
         for index, made in enumerate(before):
             ballot.add(with_timings(index, made), made)
@@ -199,7 +199,7 @@ def test_a_question_that_so_many_calls_leave_open_is_no_longer_asked() -> None:
 
 def test_both_ways_together_stay_within_the_error_rate() -> None:
     settings = ScenarioSettings("single-stream", counts_calls=True)
-    assert votes_error_rate(settings) + wrong_at_most() < 0.65 * ERROR_RATE
+    assert votes_error_rate(settings) + wrong_at_most() < 0.67 * ERROR_RATE
     assert fewest(votes_error_rate(settings)) == 9
 
 

@@ -69,7 +69,7 @@ def test_calls_that_are_all_within_decide_after_so_many(q: float, calls: int) ->
     assert decide(Count(calls), most, counted_as=1) is True
     assert decide(Count(calls - 1), most, counted_as=1) is None
     ours = next(n for n in range(calls, 3 * calls) if decide(Count(n), most) is not None)
-    assert ours == math.ceil(calls / COUNTED_AS) or ours == math.ceil((calls - 1) / COUNTED_AS)
+    assert math.ceil((calls - 1) / COUNTED_AS) <= ours <= math.ceil(calls / COUNTED_AS)
 
 
 def test_a_zone_of_indifference_asks_each_bet_about_its_own_edge() -> None:
@@ -85,7 +85,7 @@ def test_calls_as_if_there_were_more_like_them_are_those_calls() -> None:
 
 
 def test_independent_calls_are_wrong_far_less_often_than_stated() -> None:
-    assert wrong_at_most() < ERROR_RATE / 7
+    assert wrong_at_most() < ERROR_RATE / 5
 
 
 @pytest.mark.parametrize("sigma", [0.1, 0.3])
