@@ -18,6 +18,8 @@ LATE_TAIL_NS = 10_000_000
 MEDIAN, P90, P99 = "in the median", "at p90", "at p99"
 TOLD_BY = {MEDIAN: 20, P90: 100, P99: 1000}
 """Queries that found a worker free, from which on a percentile of their lateness is told: ten lie beyond it."""
+LOWEST_PER_S = 1e-9
+"""A rate that is no rate, of a process that tells nonsense, counts as this."""
 GROWING = "the queue was still growing: longer measured, latencies would be longer"
 
 
@@ -77,15 +79,16 @@ def _is_late(where: str, late_ns: int, one: Serving) -> bool:
 def _gap_ns(one: Serving) -> float:
     """The mean time between two moments at which something arrives: those of a burst arrive at one."""
     burst = BURSTS.fullmatch(one.arrivals)
-    return NS_PER_S * (int(burst[1]) if burst else 1) / one.rate_per_s
+    return NS_PER_S * (int(burst[1]) if burst else 1) / max(one.rate_per_s, LOWEST_PER_S)
 
 
 def late_search(runs: Sequence[ProcessRun], rate_per_s: float) -> str:
     """The same where the highest rate was searched for, and that was found."""
     late = [one.searched.late_p50_ns or 0 for one in runs if one.searched is not None]
     worst = max(late, default=0)
-    gap_ns = NS_PER_S / rate_per_s
-    return _cannot_keep(rate_per_s, worst, MEDIAN, gap_ns) if worst > LATE * gap_ns else ""
+    if worst * rate_per_s <= LATE * NS_PER_S:  # a rate of 0, which nothing keeps, is never too high
+        return ""
+    return _cannot_keep(rate_per_s, worst, MEDIAN, NS_PER_S / rate_per_s)
 
 
 def _cannot_keep(rate_per_s: float, late_ns: float, where: str, gap_ns: float, arrivals: str = "") -> str:

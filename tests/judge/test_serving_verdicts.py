@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from bench.device.records import NEVER_NS
 from bench.judge.case import judge_case
-from bench.judge.serving import crowded, late_harness, load, overload, why_not_met
+from bench.judge.serving import crowded, late_harness, late_search, load, overload, why_not_met
 from bench.judge.swamped import least_ns
-from bench.results import Block, Crew, Outcome, ProcessRun, Serving
+from bench.results import Block, Crew, Outcome, ProcessRun, Searched, Serving
 from bench.units import show
 from tests.judge.cases import CRASH, case, contract, latencies, process, requirement
 
@@ -304,6 +304,16 @@ def test_how_late_a_burst_is_counts_by_the_time_to_the_next_burst(late_ms: int, 
     late = replace(run.serving, arrivals="bursts of 8", late_p50_ns=late_ms * MS)
     told = late_harness([replace(run, serving=late)])
     assert told.endswith("issued 41 ms late in the median, with 80 ms between two bursts") if is_told else told == ""
+
+
+def test_a_rate_of_nothing_is_never_too_high() -> None:
+    """Where not even the lowest rate keeps the percentile, the search says 0."""
+    run = served(0, [1, 1])
+    assert run.serving is not None
+    searched = Searched(aims=(), trials=(), curves=(), tried=(), late_p50_ns=9 * MS)
+    assert late_search([replace(run, searched=searched)], 0.0) == ""
+    assert "cannot keep 100/s" in late_search([replace(run, searched=searched)], 100.0)
+    assert late_harness([replace(run, serving=replace(run.serving, rate_per_s=0.0, late_p50_ns=9 * MS))]) == ""
 
 
 def test_a_late_harness_is_told_of_all_processes() -> None:
