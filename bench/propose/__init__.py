@@ -18,6 +18,7 @@ from bench.propose.soundness import refuse_unsound
 from bench.propose.text import Page, render
 from bench.propose.trial import backend_for, backends_for
 from bench.propose.trying import guessed, tried
+from bench.propose.values import only_accepted
 
 __all__ = ["propose"]
 
@@ -59,6 +60,7 @@ def propose(
         draft, refusal = tried(draft, backend, reading.hints)
         remarks += [refusal] if refusal else []
         if not refusal:
+            remarks += only_accepted(draft)
             proposal = measure_limits(draft, backend) if measure else Proposal({}, "limits were not measured")
     unseen = [spec.name for spec in draft.outputs if spec.shape == UNTOLD]
     if unseen:

@@ -166,10 +166,17 @@ def _arrays(draft: Draft, samples: int, seed: int) -> dict[str, Any]:
         shape = resolve_shape(job, draft.dims, draft.batch)
         batched = draft.batch is not None and bool(shape) and one.spec.shape[0] == draft.batch
         stacked = draft.batch is None and bool(shape)
-        drawn[one.spec.name] = draw(
-            rng, job, (samples, *shape[1:]) if batched else (samples, *shape) if stacked else shape
-        )
+        array = draw(rng, job, (samples, *shape[1:]) if batched else (samples, *shape) if stacked else shape)
+        drawn[one.spec.name] = _with_ends(array, one)
     return drawn
+
+
+def _with_ends(array: Any, one: InputDraft) -> Any:
+    """Integers with both ends of their range among them: a few drawn ones may miss what the model refuses."""
+    if array.dtype.kind in "iu" and array.size:
+        array.flat[-1] = int(one.low)
+        array.flat[0] = int(one.high)
+    return array
 
 
 def _first(array: Any, one: InputDraft, draft: Draft, samples: int) -> Any:

@@ -11,6 +11,7 @@ from bench.propose import trial
 from bench.propose.draft import UNNAMED, Draft, with_batch, without_batch
 from bench.propose.search import MAX_TRIES, Hints, applied, mendable, search, variables_of
 from bench.propose.seen import outputs_seen
+from bench.propose.values import takes_integers
 from bench.results import Failure
 
 FEW_TRIES = 8
@@ -59,7 +60,8 @@ def tried(draft: Draft, backend: str, hints: Hints) -> tuple[Draft, str]:
     free = with_batch(draft).free
     if free and mendable(failure):
         raise ContractError(_needs(draft, free, tries, failure, backend))
-    return guessed(draft, hints), f"{backend} does not run it: {_short(failure)}"
+    values = _by_values(draft) if mendable(failure) else ""
+    return guessed(draft, hints), f"{backend} does not run it{values and f': {values}'}: {_short(failure)}"
 
 
 def _variants(draft: Draft) -> Iterator[tuple[Draft, int]]:
@@ -76,12 +78,22 @@ def _variants(draft: Draft) -> Iterator[tuple[Draft, int]]:
 
 
 def _needs(draft: Draft, free: tuple[str, ...], tries: int, failure: Failure, backend: str) -> str:
-    wanted = [name for name in free if name not in draft.dims] or list(free)
+    values = _by_values(draft)
+    wanted = [name for name in free if name not in draft.dims] or ([] if values else list(free))
     options = " ".join(f"--dim {name}=VALUE" for name in wanted)
+    what = "; ".join(filter(None, (options and f"give {options}", values)))
     return (
-        f"{draft.path}: the model accepted none of the {tries} combinations of sizes that were tried: "
-        f"give {options} ({backend} said of the first: {_short(failure)})"
+        f"{draft.path}: the model accepted none of the {tries} combinations of sizes{' and values' if values else ''} "
+        f"that were tried: {what} ({backend} said of the first: {_short(failure)})"
     )
+
+
+def _by_values(draft: Draft) -> str:
+    """What to do where integer inputs may take only certain values."""
+    names = ", ".join(f"`{one.spec.name}`" for one in draft.fed if takes_integers(one))
+    if not names or draft.samples is not None:
+        return ""
+    return f"the values of {names} may be at fault, whatever the sizes: give real ones with --samples FILE.npz"
 
 
 def _short(failure: Failure) -> str:
