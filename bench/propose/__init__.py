@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,9 +31,11 @@ def propose(
     measure: bool = True,
     folder: Path | None = None,
     name: str = "contract.yaml",
+    tell: Callable[[str], None] = lambda remark: None,
 ) -> str:
     """The text of a contract that lies in ``folder`` (the model's own by default) under ``name``.
 
+    ``tell`` hears what stands in it as a remark, and why limits could not be proposed.
     ``dims`` are options like ``height=640`` and ``input:2=48``. Sizes that nothing tells are found by
     running the model; with ``measure`` limits are proposed from a short measurement. Raises
     ContractError where a file cannot be read or lies outside the folder, where an option is wrong,
@@ -70,6 +72,8 @@ def propose(
     page = Page(draft, folder, artifacts.companions_of(kind, model), named, proposal, tuple(remarks), name)
     text = render(page)
     refuse_unsound(text, page, whole=not reading.by_hand)
+    for remark in (*remarks, *([proposal.note] if measure and proposal.note else [])):
+        tell(remark)
     return text
 
 

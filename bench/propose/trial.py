@@ -58,6 +58,10 @@ class _Conversation(Conversation):
         if kind == records.OUTPUT:
             self._heard.shapes.setdefault(str(fields["name"]), tuple(fields["shape"]))
 
+    def _join_outputs(self) -> None:
+        """Only shapes are asked for, and what ``NonZero`` gives cannot be joined: its size is each query's own."""
+        self._buffers.clear()
+
 
 def backend_for(kind: str) -> tuple[str, str]:
     """The usable backend that likes that kind of artifact best, or "" with the reason why there is none.

@@ -15,6 +15,8 @@ from bench.propose.values import takes_integers
 from bench.results import Failure
 
 FEW_TRIES = 8
+MOST_SAID, MOST_BEGUN = 300, 100
+"""Characters of a backend's message that are told, and those of them that are its beginning."""
 RANKS = (2, 4, 3, 1, 0)
 """How many dimensions an input is given of which nothing tells it, the most usual first."""
 
@@ -36,7 +38,7 @@ def tried(draft: Draft, backend: str, hints: Hints) -> tuple[Draft, str]:
 
     Raises ContractError, which names the dimensions to give, where sizes are what it fails by.
     """
-    first: Failure | None = None
+    failures: list[Failure] = []
     tries = 0
     for variant, most in _variants(draft):
         attempt = _Attempt(backend)
@@ -44,13 +46,14 @@ def tried(draft: Draft, backend: str, hints: Hints) -> tuple[Draft, str]:
         tries += found.tries
         if found.failure is None:
             confirmed = _confirmed(replace(found.draft, precision=attempt.precision), backend)
-            if confirmed is not None:
+            if isinstance(confirmed, Draft):
                 return confirmed, ""
+            failures.append(confirmed)
             continue
-        first = first or found.failure
+        failures.append(found.failure)
         if not mendable(found.failure) and not (draft.untold and found.failure.error == "SamplesRejected"):
             break
-    failure = first or Failure("AdapterError", "it does not answer two queries in a row")
+    failure = failures[0]
     if draft.untold and mendable(failure):
         names = ", ".join(f"`{name}`" for name in draft.untold)
         raise ContractError(
@@ -97,7 +100,13 @@ def _by_values(draft: Draft) -> str:
 
 
 def _short(failure: Failure) -> str:
-    return shorten(failure.message, 300, placeholder=" ...")
+    """Its message; of a long one how it begins and, as that says why, more of how it ends."""
+    words = failure.message.split()
+    if len(" ".join(words)) <= MOST_SAID:
+        return " ".join(words)
+    begin = shorten(" ".join(words), MOST_BEGUN, placeholder="")
+    end = shorten(" ".join(words)[::-1], MOST_SAID - MOST_BEGUN - len(" ... "), placeholder="")[::-1]
+    return f"{begin} ... {end}"
 
 
 class _Attempt:
@@ -117,11 +126,11 @@ class _Attempt:
         return failure
 
 
-def _confirmed(draft: Draft, backend: str) -> Draft | None:
-    """The draft with its outputs as they came, and its batch only if the model takes two samples; None if it fails."""
+def _confirmed(draft: Draft, backend: str) -> Draft | Failure:
+    """The draft with its outputs as they came, and its batch only if the model takes two samples; or why it fails."""
     one = trial.outputs_of(draft, backend, batch=1, seed=1)
     if one.failure is not None:
-        return None
+        return one.failure
     if draft.batch is not None:
         two = trial.outputs_of(draft, backend, batch=2, seed=2)
         if two.failure is not None:

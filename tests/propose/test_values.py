@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
+from bench.commands.contracts import init_contract
 from bench.device.adapter import TensorSpec
 from bench.errors import ContractError
 from bench.propose import propose
@@ -122,3 +123,11 @@ def test_where_there_is_no_size_to_give_only_samples_are_asked_for(
     stored = {"far": np.array(4000), "table": np.ones((5, 4), np.float32)}
     model = models.save(tmp_path / "m.onnx", nodes, {"ids": (INT64, [1, 4])}, {"y": (FLOAT, [1, 4, 4])}, stored)
     assert "the values of `ids` may be at fault" in propose(model, measure=False)
+
+
+def test_what_is_left_to_do_is_on_the_terminal_too(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    model = tables(tmp_path / "m.onnx", ["batch"], {"a": 7})
+    assert init_contract(model, None, tmp_path / "contract.yaml", [], no_measure=True, force=False) == 0
+    told = capfd.readouterr().err
+    assert f"to do: `inputs`: the range of `a` {ONLY_ACCEPTED}" in told
+    assert told.endswith("read it, then: benchpact run " + str(tmp_path / "contract.yaml") + "\n")
