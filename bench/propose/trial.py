@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +148,19 @@ def outputs_of(draft: Draft, backend: str, batch: int, seed: int, values: Values
     if values is not None:
         arrays = {one.spec.name: values(one, arrays[one.spec.name]) for one in draft.fed}
     return _run_with(arrays, draft, backend, only_start=True, collect_outputs=True, batch=batch)
+
+
+def resized(draft: Draft, backend: str, sizes: Mapping[str, int]) -> Heard:
+    """The answer with other sizes of free dimensions: the same values, repeated where there are to be more."""
+    arrays = _arrays(draft, 1, SEED)
+    for one in draft.fed:
+        array = arrays[one.spec.name]
+        for axis, name in enumerate(one.spec.shape, start=array.ndim - len(one.spec.shape)):
+            if name in sizes:
+                array = np.take(array, np.arange(sizes[str(name)]) % array.shape[axis], axis=axis)
+        arrays[one.spec.name] = array
+    other = replace(draft, dims={**draft.dims, **sizes})
+    return _run_with(arrays, other, backend, only_start=True, collect_outputs=True, batch=1)
 
 
 def _run_with(arrays: Mapping[str, Any], draft: Draft, backend: str, **more: Any) -> Heard:

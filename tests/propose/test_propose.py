@@ -202,15 +202,6 @@ def test_a_name_of_an_outputs_size_stays_where_no_input_has_a_free_size(tmp_path
     assert proposed(model).outputs[0].shape == (1, "found")
 
 
-def test_a_size_that_follows_from_an_inputs_is_written_down(tmp_path: Path) -> None:
-    nodes: list[Any] = [("Concat", ["x", "x"], ["y"], {"axis": 1})]
-    model = models.save(
-        tmp_path / "m.onnx", nodes, {"x": (FLOAT, ["batch", "width"])}, {"y": (FLOAT, ["batch", "twice"])}
-    )
-    contract = proposed(model)
-    assert contract.outputs[0].shape == ("batch", 2 * contract.dims["width"])
-
-
 def test_an_input_without_a_shape_gets_one_that_the_model_accepts(tmp_path: Path) -> None:
     nodes: list[Any] = [("Conv", ["x", "w"], ["y"], {})]
     weights = {"w": np.ones((2, 3, 1, 1), np.float32)}
