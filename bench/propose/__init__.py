@@ -12,6 +12,7 @@ from bench.errors import ContractError
 from bench.propose.draft import of_rank, with_sizes
 from bench.propose.limits import Proposal
 from bench.propose.limits import measure as measure_limits
+from bench.propose.origin import origin_of
 from bench.propose.reading import first_draft
 from bench.propose.samples import taken_from, with_samples
 from bench.propose.soundness import refuse_unsound
@@ -52,7 +53,7 @@ def propose(
     if samples is not None:
         draft = with_samples(draft, samples)
     backend, reason = backend_for(kind)
-    remarks = [*reading.by_hand, *taken_from(samples, reading.draft, draft)]
+    remarks = [*reading.by_hand, *taken_from(samples, reading.draft, draft), *origin_of(facts).remarks]
     proposal = Proposal({}, "limits could not be proposed: the model could not be run")
     if not backend:
         remarks.append(f"nothing was tried out, because no backend here runs it ({reason})")
