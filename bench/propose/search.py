@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from bench.device.library import resolve_shape
 from bench.propose.draft import BATCH, Draft
+from bench.propose.order import Order, Variable
 from bench.propose.trial import tensor_job
-from bench.propose.values import SAFE, is_exact, likely, narrowed, numbers_in, ranged, takes_integers, widened
+from bench.propose.values import SAFE, is_exact, likely, narrowed, ranged, takes_integers, widened
 from bench.results import Failure
 
 MAX_TRIES = 40
@@ -22,7 +22,6 @@ MAX_S = 60.0
 MAX_SAMPLE_BYTES = 64 << 20
 """A sample larger than this is not tried: an odd number as a size of several dimensions would fill memory."""
 MAX_CONTRACTED = 6
-LARGEST_SUGGESTED = 1 << 20
 _LENGTH = re.compile(r".*(seq|len|token|word).*", re.IGNORECASE)
 
 IMAGE: tuple[int, ...] = (224, 256, 512, 640, 128, 64, 32, 16, 8, 1, 1024)
@@ -36,15 +35,6 @@ class Hints:
 
     exported: Mapping[str, int] = field(default_factory=dict)
     contracted: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Variable:
-    """Something to be found: a dimension's size, or the values of an integer input (``dimension`` is then None)."""
-
-    name: str
-    dimension: str | None
-    candidates: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -131,7 +121,7 @@ def _mended(
         candidate = narrowed(first, value)
         if trials(candidate) is None:
             return candidate
-    order = _Order(tuple(_small_first(one) if one.name in names and not one.dimension else one for one in variables))
+    order = Order(tuple(_small_first(one) if one.name in names and not one.dimension else one for one in variables))
     order.tried(values)
     order.suggest(failure.message, values)
     for other in order:
@@ -185,57 +175,3 @@ def mendable(failure: Failure) -> bool:
         "WorkerTimeout",
         "LaunchError",
     )
-
-
-class _Order:
-    """Which combinations to try, in order; numbers in the model's own complaints go first."""
-
-    def __init__(self, variables: tuple[Variable, ...]) -> None:
-        self._variables = variables
-        self._suggested: list[tuple[int, ...]] = []
-        self._seen: set[tuple[int, ...]] = set()
-        self._numbers: set[int] = set()
-
-    def __iter__(self) -> Iterator[tuple[int, ...]]:
-        """What is planned and what is suggested in turn, so that misleading numbers cannot take all tries."""
-        for values in self._planned():
-            yield from self._fresh(values)
-            if self._suggested:
-                yield from self._fresh(self._suggested.pop(0))
-        while self._suggested:
-            yield from self._fresh(self._suggested.pop(0))
-
-    def suggest(self, message: str, values: tuple[int, ...]) -> None:
-        """Take numbers in a complaint (``{1,8} by {640,10}``) for sizes that may be wanted."""
-        for number in numbers_in(message):
-            if number in self._numbers or number in values or not 1 < number <= LARGEST_SUGGESTED:
-                continue
-            self._numbers.add(number)
-            self._suggested += [_with(values, [index], number) for index in range(len(values))]
-
-    def tried(self, values: tuple[int, ...]) -> None:
-        """These are not to be tried again."""
-        self._seen.add(values)
-
-    def _fresh(self, values: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-        if values not in self._seen:
-            self._seen.add(values)
-            yield values
-
-    def _planned(self) -> Iterator[tuple[int, ...]]:
-        """All first choices; all dimensions alike; one variable changed, in turn; every combination."""
-        first = tuple(one.candidates[0] for one in self._variables)
-        yield first
-        dimensions = [index for index, one in enumerate(self._variables) if one.dimension is not None]
-        alike = dict.fromkeys(size for index in dimensions for size in self._variables[index].candidates)
-        if len(dimensions) > 1:
-            yield from (_with(first, dimensions, size) for size in alike)
-        for rank in range(max(map(len, (one.candidates for one in self._variables)), default=0)):
-            for index, one in enumerate(self._variables):
-                if rank < len(one.candidates):
-                    yield _with(first, [index], one.candidates[rank])
-        yield from itertools.product(*(one.candidates for one in self._variables))
-
-
-def _with(values: tuple[int, ...], at: Sequence[int], number: int) -> tuple[int, ...]:
-    return tuple(number if index in at else value for index, value in enumerate(values))
