@@ -79,9 +79,9 @@ def closed(staged: Any) -> Any:
 
 
 def one_line(error: BaseException) -> str:
-    """A framework's reason in one line, never longer than is read."""
+    """A framework's reason in one line, never longer than is read: the middle of a longer one is left out."""
     text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 600 else text[:597] + "..."
+    return text if len(text) <= 600 else text[:296] + " ... " + text[-299:]
 
 
 def _fit(spec: TensorSpec, array: Array, sizes: Dict[str, int]) -> None:

@@ -35,6 +35,7 @@ def init_contract(
 ) -> int:
     """``benchpact init``: write a contract proposed from a model."""
     from bench.propose import propose
+    from bench.report.text import clean
 
     if output is not None:
         refuse_unwritable(output)
@@ -43,8 +44,13 @@ def init_contract(
             raise ContractError(f"{output}: is there already; say --force to write over it, or -o another name")
     folder = output.parent if output is not None and output != STDOUT else Path.cwd()
     name = output.name if output is not None and output != STDOUT else "contract.yaml"
-    text = propose(model, samples=samples, dims=dims, measure=not no_measure, folder=folder, name=name)
+    remarks: list[str] = []
+    text = propose(
+        model, samples=samples, dims=dims, measure=not no_measure, folder=folder, name=name, tell=remarks.append
+    )
     write(text, output or STDOUT)
+    for remark in remarks:
+        print(f"to do: {clean(remark)}", file=sys.stderr)
     if output is not None and output != STDOUT:
         print(f"wrote {output}: read it, then: benchpact run {output}", file=sys.stderr)
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +12,14 @@ from bench.errors import ContractError
 from bench.propose.draft import of_rank, with_sizes
 from bench.propose.limits import Proposal
 from bench.propose.limits import measure as measure_limits
+from bench.propose.origin import origin_of
 from bench.propose.reading import first_draft
 from bench.propose.samples import taken_from, with_samples
 from bench.propose.soundness import refuse_unsound
 from bench.propose.text import Page, render
 from bench.propose.trial import backend_for, backends_for
 from bench.propose.trying import guessed, tried
+from bench.propose.values import only_accepted
 
 __all__ = ["propose"]
 
@@ -30,9 +32,11 @@ def propose(
     measure: bool = True,
     folder: Path | None = None,
     name: str = "contract.yaml",
+    tell: Callable[[str], None] = lambda remark: None,
 ) -> str:
     """The text of a contract that lies in ``folder`` (the model's own by default) under ``name``.
 
+    ``tell`` hears what stands in it as a remark, and why limits could not be proposed.
     ``dims`` are options like ``height=640`` and ``input:2=48``. Sizes that nothing tells are found by
     running the model; with ``measure`` limits are proposed from a short measurement. Raises
     ContractError where a file cannot be read or lies outside the folder, where an option is wrong,
@@ -49,7 +53,7 @@ def propose(
     if samples is not None:
         draft = with_samples(draft, samples)
     backend, reason = backend_for(kind)
-    remarks = [*reading.by_hand, *taken_from(samples, reading.draft, draft)]
+    remarks = [*reading.by_hand, *taken_from(samples, reading.draft, draft), *origin_of(facts).remarks]
     proposal = Proposal({}, "limits could not be proposed: the model could not be run")
     if not backend:
         remarks.append(f"nothing was tried out, because no backend here runs it ({reason})")
@@ -59,6 +63,7 @@ def propose(
         draft, refusal = tried(draft, backend, reading.hints)
         remarks += [refusal] if refusal else []
         if not refusal:
+            remarks += only_accepted(draft)
             proposal = measure_limits(draft, backend) if measure else Proposal({}, "limits were not measured")
     unseen = [spec.name for spec in draft.outputs if spec.shape == UNTOLD]
     if unseen:
@@ -68,6 +73,8 @@ def propose(
     page = Page(draft, folder, artifacts.companions_of(kind, model), named, proposal, tuple(remarks), name)
     text = render(page)
     refuse_unsound(text, page, whole=not reading.by_hand)
+    for remark in (*remarks, *([proposal.note] if measure and proposal.note else [])):
+        tell(remark)
     return text
 
 

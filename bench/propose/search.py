@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from bench.device.library import resolve_shape
-from bench.propose.draft import BATCH, Draft, InputDraft
+from bench.propose.draft import BATCH, Draft
+from bench.propose.order import Order, Variable
 from bench.propose.trial import tensor_job
+from bench.propose.values import SAFE, is_exact, likely, narrowed, ranged, takes_integers, widened
 from bench.results import Failure
 
 MAX_TRIES = 40
@@ -21,19 +22,11 @@ MAX_S = 60.0
 MAX_SAMPLE_BYTES = 64 << 20
 """A sample larger than this is not tried: an odd number as a size of several dimensions would fill memory."""
 MAX_CONTRACTED = 6
-LARGEST_SUGGESTED = 1 << 20
-_NUMBER = re.compile(r"(?<![\w.:-])\d{1,7}(?![\w.])")
 _LENGTH = re.compile(r".*(seq|len|token|word).*", re.IGNORECASE)
-_RATE = re.compile(r"sr|rate|.*(sample|sampling)_?rate|fs", re.IGNORECASE)
-_MASK = re.compile(r".*mask.*", re.IGNORECASE)
 
 IMAGE: tuple[int, ...] = (224, 256, 512, 640, 128, 64, 32, 16, 8, 1, 1024)
 TOKENS: tuple[int, ...] = (128, 64, 16, 8, 1, 32, 256, 512, 1024)
 SIGNAL: tuple[int, ...] = (512, 256, 128, 64, 32, 16, 8, 1, 224, 640, 1024, 4000, 16000)
-HIGHEST = (255, 127, 100, 10, 1, 0)
-"""Highest values tried for integer tensors, whose values are often indices into a table."""
-SCALARS = (1, 0, 16, 8, 64, 100, 16000, 8000)
-RATES = (16000, 8000, 44100, 48000, 22050, 1)
 
 
 @dataclass(frozen=True)
@@ -42,15 +35,6 @@ class Hints:
 
     exported: Mapping[str, int] = field(default_factory=dict)
     contracted: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Variable:
-    """Something to be found: a dimension's size, or the values of an integer input (``dimension`` is then None)."""
-
-    name: str
-    dimension: str | None
-    candidates: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -65,7 +49,8 @@ class Found:
 def variables_of(draft: Draft, hints: Hints) -> tuple[Variable, ...]:
     """What is not known yet; the most likely candidates first."""
     found = [_dimension(draft, name, hints) for name in draft.free if name not in draft.dims]
-    return (*found, *(_values(one) for one in draft.fed if draft.samples is None and _is_open(one)))
+    integers = [one for one in draft.fed if draft.samples is None and takes_integers(one)]
+    return (*found, *(Variable(one.spec.name, None, likely(one)) for one in integers))
 
 
 def _dimension(draft: Draft, name: str, hints: Hints) -> Variable:
@@ -86,20 +71,6 @@ def _dimension(draft: Draft, name: str, hints: Hints) -> Variable:
     return Variable(name, name, tuple(dict.fromkeys((first, *wanted, *rest))))
 
 
-def _is_open(one: InputDraft) -> bool:
-    return one.spec.dtype.startswith("int") or one.spec.dtype in ("uint16", "uint32", "uint64")
-
-
-def _values(one: InputDraft) -> Variable:
-    name = one.spec.name
-    likely: tuple[int, ...] = HIGHEST if one.spec.shape else SCALARS
-    if _RATE.fullmatch(name):
-        likely = RATES
-    elif _MASK.fullmatch(name):
-        likely = (1, 0)
-    return Variable(name, None, tuple(value for value in likely if value <= np.iinfo(one.spec.dtype).max))
-
-
 def applied(draft: Draft, variables: Sequence[Variable], values: Sequence[int]) -> Draft:
     """The draft with a value for each variable."""
     dims, inputs = dict(draft.dims), {one.spec.name: one for one in draft.inputs}
@@ -109,8 +80,7 @@ def applied(draft: Draft, variables: Sequence[Variable], values: Sequence[int]) 
             continue
         one = inputs[variable.name]
         value = min(value, int(np.iinfo(one.spec.dtype).max))  # a number from a complaint may be too large
-        exact = not one.spec.shape or bool(_MASK.fullmatch(variable.name))
-        inputs[variable.name] = replace(one, low=value if exact else 0, high=value)
+        inputs[variable.name] = replace(one, low=value if is_exact(one) else 0, high=value)
     return replace(draft, dims=dims, inputs=tuple(inputs.values()))
 
 
@@ -126,23 +96,66 @@ def search(
     ``try_out`` runs a draft and gives its failure; a failure that no other size would mend ends the search.
     """
     variables = variables_of(draft, hints)
-    first = applied(draft, variables, [one.candidates[0] for one in variables])
-    order = _Order(variables)
-    until, tries = now() + MAX_S, 0
-    said: Failure | None = None
-    for values in order:
-        candidate = applied(draft, variables, values)
-        if tries and sample_bytes(candidate) > MAX_SAMPLE_BYTES:
+    until = now() + MAX_S
+    trials = _Trials(try_out, max_tries, lambda: now() > until)
+    values = tuple(one.candidates[0] for one in variables)
+    first = applied(draft, variables, values)
+    found: Draft | None = first
+    failure = trials(first)
+    if failure is not None:
+        found = _mended(draft, variables, values, failure, trials)
+        if found is not None:
+            found = widened(found, try_out, lambda: now() <= until)
+    return Found(found or first, trials.count, None if found else failure)
+
+
+def _mended(
+    draft: Draft, variables: tuple[Variable, ...], values: tuple[int, ...], failure: Failure, trials: _Trials
+) -> Draft | None:
+    """What is accepted after the most likely values failed: the same sizes with small integers, else other sizes."""
+    first = applied(draft, variables, values)
+    names = {one.spec.name for one in ranged(first)}
+    for value in SAFE if names else ():
+        if trials.over(failure):
+            return None
+        candidate = narrowed(first, value)
+        if trials(candidate) is None:
+            return candidate
+    order = Order(tuple(_small_first(one) if one.name in names and not one.dimension else one for one in variables))
+    order.tried(values)
+    order.suggest(failure.message, values)
+    for other in order:
+        candidate = applied(draft, variables, other)
+        if sample_bytes(candidate) > MAX_SAMPLE_BYTES or (names and candidate == narrowed(first, 0)):
             continue
-        tries += 1
-        failure = try_out(candidate)
-        if failure is None:
-            return Found(candidate, tries)
-        said = said or failure
-        if not mendable(failure) or tries >= max_tries or now() > until:
-            break
-        order.suggest(failure.message, values)
-    return Found(first, tries, said)
+        if trials.over(failure):
+            return None
+        refused = trials(candidate)
+        if refused is None:
+            return candidate
+        failure = refused
+        order.suggest(refused.message, other)
+    return None
+
+
+def _small_first(variable: Variable) -> Variable:
+    return replace(variable, candidates=tuple(sorted(variable.candidates)))
+
+
+class _Trials:
+    """Runs drafts until there were too many, or the time is up."""
+
+    def __init__(self, try_out: Callable[[Draft], Failure | None], most: int, late: Callable[[], bool]) -> None:
+        self._try_out, self._most, self._late = try_out, most, late
+        self.count = 0
+
+    def __call__(self, draft: Draft) -> Failure | None:
+        self.count += 1
+        return self._try_out(draft)
+
+    def over(self, failure: Failure) -> bool:
+        """Whether no more is to be tried after the last failure."""
+        return not mendable(failure) or self.count >= self._most or self._late()
 
 
 def sample_bytes(draft: Draft) -> int:
@@ -162,53 +175,3 @@ def mendable(failure: Failure) -> bool:
         "WorkerTimeout",
         "LaunchError",
     )
-
-
-class _Order:
-    """Which combinations to try, in order; numbers in the model's own complaints go first."""
-
-    def __init__(self, variables: tuple[Variable, ...]) -> None:
-        self._variables = variables
-        self._suggested: list[tuple[int, ...]] = []
-        self._seen: set[tuple[int, ...]] = set()
-        self._numbers: set[int] = set()
-
-    def __iter__(self) -> Iterator[tuple[int, ...]]:
-        """What is planned and what is suggested in turn, so that misleading numbers cannot take all tries."""
-        for values in self._planned():
-            yield from self._fresh(values)
-            if self._suggested:
-                yield from self._fresh(self._suggested.pop(0))
-        while self._suggested:
-            yield from self._fresh(self._suggested.pop(0))
-
-    def suggest(self, message: str, values: tuple[int, ...]) -> None:
-        """Take numbers in a complaint (``{1,8} by {640,10}``) for sizes that may be wanted."""
-        for number in dict.fromkeys(int(found) for found in _NUMBER.findall(message)):
-            if number in self._numbers or number in values or not 1 < number <= LARGEST_SUGGESTED:
-                continue
-            self._numbers.add(number)
-            self._suggested += [_with(values, [index], number) for index in range(len(values))]
-
-    def _fresh(self, values: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-        if values not in self._seen:
-            self._seen.add(values)
-            yield values
-
-    def _planned(self) -> Iterator[tuple[int, ...]]:
-        """All first choices; all dimensions alike; one variable changed, in turn; every combination."""
-        first = tuple(one.candidates[0] for one in self._variables)
-        yield first
-        dimensions = [index for index, one in enumerate(self._variables) if one.dimension is not None]
-        alike = dict.fromkeys(size for index in dimensions for size in self._variables[index].candidates)
-        if len(dimensions) > 1:
-            yield from (_with(first, dimensions, size) for size in alike)
-        for rank in range(max(map(len, (one.candidates for one in self._variables)), default=0)):
-            for index, one in enumerate(self._variables):
-                if rank < len(one.candidates):
-                    yield _with(first, [index], one.candidates[rank])
-        yield from itertools.product(*(one.candidates for one in self._variables))
-
-
-def _with(values: tuple[int, ...], at: Sequence[int], number: int) -> tuple[int, ...]:
-    return tuple(number if index in at else value for index, value in enumerate(values))

@@ -10,6 +10,7 @@ import numpy as np
 from bench.device.adapter import UNTOLD, TensorSpec
 from bench.propose import trial
 from bench.propose.draft import UNNAMED, Draft, InputDraft, unnamed
+from bench.propose.other_sizes import with_other_sizes
 from bench.propose.trial import Heard
 
 Shape = tuple[int, ...]
@@ -19,10 +20,14 @@ def outputs_seen(draft: Draft, backend: str, one: Heard, two: Heard) -> tuple[Te
     """The outputs as two runs showed them, the second with twice the samples where there is a batch.
 
     A size that nothing tells is asked for again with other values of the same shapes: the size of what ``NonZero``
-    gives is the values' own.
+    gives is the values' own. And with other sizes of the inputs' free dimensions: one that moves with them stays open.
     """
-    others = [trial.outputs_of(draft, backend, 1, 1, values) for values in (_low, _halves)] if _is_open(draft) else []
-    return tuple(_spec_seen(spec, draft, one, two, others) for spec in draft.outputs)
+    if not _is_open(draft):
+        return tuple(_spec_seen(spec, draft, one, two, [], True) for spec in draft.outputs)
+    resized = with_other_sizes(draft, backend)
+    values = [trial.outputs_of(draft, backend, 1, 1, other) for other in (_low, _halves)]
+    others = [other for other in (*values, *resized.heard) if other.failure is None]
+    return tuple(_spec_seen(spec, draft, one, two, others, resized.whole) for spec in draft.outputs)
 
 
 def _is_open(draft: Draft) -> bool:
@@ -55,8 +60,13 @@ def _bounds(one: InputDraft, array: Any) -> tuple[Any, Any]:
     return min(one.low, array.min()), max(one.high, array.max())
 
 
-def _spec_seen(spec: TensorSpec, draft: Draft, one: Heard, two: Heard, others: Sequence[Heard]) -> TensorSpec:
-    """Replace free dimensions by what they were: the batch, or a size that all runs had in common."""
+def _spec_seen(
+    spec: TensorSpec, draft: Draft, one: Heard, two: Heard, others: Sequence[Heard], whole: bool
+) -> TensorSpec:
+    """Replace free dimensions by what they were: the batch, or a size that all runs had in common.
+
+    ``whole`` is whether every free dimension of the inputs had another size in one of the ``others``.
+    """
     first, second = one.shapes.get(spec.name), two.shapes.get(spec.name)
     if spec.name in draft.state.values():
         fed = next(one.spec for one in draft.inputs if draft.state.get(one.spec.name) == spec.name)
@@ -67,23 +77,23 @@ def _spec_seen(spec: TensorSpec, draft: Draft, one: Heard, two: Heard, others: S
         return spec
     known = set(draft.dims) | {draft.batch}
     own = spec.shape if spec.shape != UNTOLD else tuple(unnamed(spec.name, axis) for axis in range(len(first)))
-    seen = [shape for other in others if other.failure is None and (shape := other.shapes.get(spec.name))]
+    seen = [shape for other in others if (shape := other.shapes.get(spec.name))]
     sizes: list[int | str] = []
     for axis, size in enumerate(own):
         varies = any(shape[axis : axis + 1] != first[axis : axis + 1] for shape in seen)
         if isinstance(size, int) or size in known or varies:
             sizes.append(size)
         else:
-            sizes.append(_size(size, draft, first[axis], second[axis]))
+            sizes.append(_size(size, draft, first[axis], second[axis], whole))
     return TensorSpec(spec.name, spec.dtype, tuple(sizes))
 
 
-def _size(own: str, draft: Draft, first: int, second: int) -> int | str:
-    """What a free size is called where other values changed nothing.
+def _size(own: str, draft: Draft, first: int, second: int, whole: bool) -> int | str:
+    """What a free size is called where nothing that was tried changed it.
 
-    One that the model's author named, where no input has a free size that it could follow from, is the values' own.
+    One that the model's author named stays open unless it was tried whether it follows from the inputs' free sizes.
     """
     if draft.batch is not None and (first, second) == (1, 2):
         return draft.batch
-    follows = bool(draft.free) or UNNAMED.fullmatch(own) is not None
-    return first if first == second and first > 0 and follows else own
+    is_told = UNNAMED.fullmatch(own) is not None or (bool(draft.free) and whole)
+    return first if first == second and first > 0 and is_told else own

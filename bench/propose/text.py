@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.artifacts.facts import sha256_of
-from bench.contract.check_words import framework_of
 from bench.device.adapter import STATES, TensorSpec
 from bench.propose.draft import Draft, InputDraft
 from bench.propose.limits import PROCESSES, Proposal, size_line
+from bench.propose.origin import origin_of
 from bench.stats.sequential import fewest
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./+-]*")
@@ -68,12 +68,14 @@ def _model(page: Page) -> Iterator[str]:
     yield _said(f"  version: {_word(str(version or 1))}", "told by the artifact" if version else "TO DO: yours")
     if page.draft.kind in STATES:
         yield _said("  factory: my_model:build", "TO DO: `module:function` of yours; it runs only with --allow-code")
-    framework, release = framework_of(facts)
-    if framework is not None:
+    origin = origin_of(facts)
+    if origin.framework is not None:
         made = "told by the artifact" if facts.told.framework else "told from what wrote the artifact"
-        yield _said(f"  framework: {_word(framework)}", made)
-    if release is not None:
-        yield f"  framework version: {_word(release)}"
+        yield _said(f"  framework: {_word(origin.framework)}", made)
+    if origin.release is not None:
+        yield f"  framework version: {_word(origin.release)}"
+    if origin.writer is not None:
+        yield f"  # The artifact was written by {_comment(origin.writer)[:_MOST_NAME]}."
     if facts.parameters is not None:
         count = facts.parameters
         guess = f"TO DO: yours; the artifact stores so many weights, and tells only that it is {count}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,10 @@ class _Conversation(Conversation):
         super().hear(kind, fields, payload)
         if kind == records.OUTPUT:
             self._heard.shapes.setdefault(str(fields["name"]), tuple(fields["shape"]))
+
+    def _join_outputs(self) -> None:
+        """Only shapes are asked for, and what ``NonZero`` gives cannot be joined: its size is each query's own."""
+        self._buffers.clear()
 
 
 def backend_for(kind: str) -> tuple[str, str]:
@@ -146,6 +150,19 @@ def outputs_of(draft: Draft, backend: str, batch: int, seed: int, values: Values
     return _run_with(arrays, draft, backend, only_start=True, collect_outputs=True, batch=batch)
 
 
+def resized(draft: Draft, backend: str, sizes: Mapping[str, int]) -> Heard:
+    """The answer with other sizes of free dimensions: the same values, repeated where there are to be more."""
+    arrays = _arrays(draft, 1, SEED)
+    for one in draft.fed:
+        array = arrays[one.spec.name]
+        for axis, name in enumerate(one.spec.shape, start=array.ndim - len(one.spec.shape)):
+            if name in sizes:
+                array = np.take(array, np.arange(sizes[str(name)]) % array.shape[axis], axis=axis)
+        arrays[one.spec.name] = array
+    other = replace(draft, dims={**draft.dims, **sizes})
+    return _run_with(arrays, other, backend, only_start=True, collect_outputs=True, batch=1)
+
+
 def _run_with(arrays: Mapping[str, Any], draft: Draft, backend: str, **more: Any) -> Heard:
     """Run with these few samples: drawing or reading all of them would take longer than the model does."""
     with tempfile.TemporaryDirectory(prefix="benchpact-") as folder:
@@ -166,10 +183,17 @@ def _arrays(draft: Draft, samples: int, seed: int) -> dict[str, Any]:
         shape = resolve_shape(job, draft.dims, draft.batch)
         batched = draft.batch is not None and bool(shape) and one.spec.shape[0] == draft.batch
         stacked = draft.batch is None and bool(shape)
-        drawn[one.spec.name] = draw(
-            rng, job, (samples, *shape[1:]) if batched else (samples, *shape) if stacked else shape
-        )
+        array = draw(rng, job, (samples, *shape[1:]) if batched else (samples, *shape) if stacked else shape)
+        drawn[one.spec.name] = _with_ends(array, one)
     return drawn
+
+
+def _with_ends(array: Any, one: InputDraft) -> Any:
+    """Integers with both ends of their range among them: a few drawn ones may miss what the model refuses."""
+    if array.dtype.kind in "iu" and array.size:
+        array.flat[-1] = int(one.low)
+        array.flat[0] = int(one.high)
+    return array
 
 
 def _first(array: Any, one: InputDraft, draft: Draft, samples: int) -> Any:

@@ -11,9 +11,12 @@ from bench.propose import trial
 from bench.propose.draft import UNNAMED, Draft, with_batch, without_batch
 from bench.propose.search import MAX_TRIES, Hints, applied, mendable, search, variables_of
 from bench.propose.seen import outputs_seen
+from bench.propose.values import takes_integers
 from bench.results import Failure
 
 FEW_TRIES = 8
+MOST_SAID, MOST_BEGUN = 300, 100
+"""Characters of a backend's message that are told, and those of them that are its beginning."""
 RANKS = (2, 4, 3, 1, 0)
 """How many dimensions an input is given of which nothing tells it, the most usual first."""
 
@@ -35,7 +38,7 @@ def tried(draft: Draft, backend: str, hints: Hints) -> tuple[Draft, str]:
 
     Raises ContractError, which names the dimensions to give, where sizes are what it fails by.
     """
-    first: Failure | None = None
+    failures: list[Failure] = []
     tries = 0
     for variant, most in _variants(draft):
         attempt = _Attempt(backend)
@@ -43,13 +46,14 @@ def tried(draft: Draft, backend: str, hints: Hints) -> tuple[Draft, str]:
         tries += found.tries
         if found.failure is None:
             confirmed = _confirmed(replace(found.draft, precision=attempt.precision), backend)
-            if confirmed is not None:
+            if isinstance(confirmed, Draft):
                 return confirmed, ""
+            failures.append(confirmed)
             continue
-        first = first or found.failure
+        failures.append(found.failure)
         if not mendable(found.failure) and not (draft.untold and found.failure.error == "SamplesRejected"):
             break
-    failure = first or Failure("AdapterError", "it does not answer two queries in a row")
+    failure = failures[0]
     if draft.untold and mendable(failure):
         names = ", ".join(f"`{name}`" for name in draft.untold)
         raise ContractError(
@@ -59,7 +63,8 @@ def tried(draft: Draft, backend: str, hints: Hints) -> tuple[Draft, str]:
     free = with_batch(draft).free
     if free and mendable(failure):
         raise ContractError(_needs(draft, free, tries, failure, backend))
-    return guessed(draft, hints), f"{backend} does not run it: {_short(failure)}"
+    values = _by_values(draft) if mendable(failure) else ""
+    return guessed(draft, hints), f"{backend} does not run it{values and f': {values}'}: {_short(failure)}"
 
 
 def _variants(draft: Draft) -> Iterator[tuple[Draft, int]]:
@@ -76,16 +81,32 @@ def _variants(draft: Draft) -> Iterator[tuple[Draft, int]]:
 
 
 def _needs(draft: Draft, free: tuple[str, ...], tries: int, failure: Failure, backend: str) -> str:
-    wanted = [name for name in free if name not in draft.dims] or list(free)
+    values = _by_values(draft)
+    wanted = [name for name in free if name not in draft.dims] or ([] if values else list(free))
     options = " ".join(f"--dim {name}=VALUE" for name in wanted)
+    what = "; ".join(filter(None, (options and f"give {options}", values)))
     return (
-        f"{draft.path}: the model accepted none of the {tries} combinations of sizes that were tried: "
-        f"give {options} ({backend} said of the first: {_short(failure)})"
+        f"{draft.path}: the model accepted none of the {tries} combinations of sizes{' and values' if values else ''} "
+        f"that were tried: {what} ({backend} said of the first: {_short(failure)})"
     )
 
 
+def _by_values(draft: Draft) -> str:
+    """What to do where integer inputs may take only certain values."""
+    names = ", ".join(f"`{one.spec.name}`" for one in draft.fed if takes_integers(one))
+    if not names or draft.samples is not None:
+        return ""
+    return f"the values of {names} may be at fault, whatever the sizes: give real ones with --samples FILE.npz"
+
+
 def _short(failure: Failure) -> str:
-    return shorten(failure.message, 300, placeholder=" ...")
+    """Its message; of a long one how it begins and, as that says why, more of how it ends."""
+    words = failure.message.split()
+    if len(" ".join(words)) <= MOST_SAID:
+        return " ".join(words)
+    begin = shorten(" ".join(words), MOST_BEGUN, placeholder="")
+    end = shorten(" ".join(words)[::-1], MOST_SAID - MOST_BEGUN - len(" ... "), placeholder="")[::-1]
+    return f"{begin} ... {end}"
 
 
 class _Attempt:
@@ -105,11 +126,11 @@ class _Attempt:
         return failure
 
 
-def _confirmed(draft: Draft, backend: str) -> Draft | None:
-    """The draft with its outputs as they came, and its batch only if the model takes two samples; None if it fails."""
+def _confirmed(draft: Draft, backend: str) -> Draft | Failure:
+    """The draft with its outputs as they came, and its batch only if the model takes two samples; or why it fails."""
     one = trial.outputs_of(draft, backend, batch=1, seed=1)
     if one.failure is not None:
-        return None
+        return one.failure
     if draft.batch is not None:
         two = trial.outputs_of(draft, backend, batch=2, seed=2)
         if two.failure is not None:

@@ -186,20 +186,20 @@ def test_a_size_that_is_the_values_own_stays_open(tmp_path: Path, sizes: list[An
     assert count == ("nz" if told and told[1] else "where:1")
 
 
+def test_limits_are_proposed_for_a_model_whose_outputs_size_is_the_values_own(tmp_path: Path) -> None:
+    nodes: list[Any] = [("Round", ["x"], ["rounded"], {}), ("NonZero", ["rounded"], ["where"], {})]
+    outputs: dict[str, Any] = {"where": (INT64, [2, "k"])}
+    contract = proposed(models.save(tmp_path / "m.onnx", nodes, {"x": (FLOAT, ["n", 5])}, outputs), measure=True)
+    assert "TO DO: onnxruntime does not run it" not in (tmp_path / "contract.yaml").read_text()
+    assert "latency p50" in (tmp_path / "contract.yaml").read_text()
+    assert contract.outputs[0].shape == (2, "k")
+
+
 def test_a_name_of_an_outputs_size_stays_where_no_input_has_a_free_size(tmp_path: Path) -> None:
     """Nothing that was tried moves it, but its author said that it moves."""
     nodes: list[Any] = [("Relu", ["x"], ["y"], {})]
     model = models.save(tmp_path / "m.onnx", nodes, {"x": (FLOAT, [1, 6])}, {"y": (FLOAT, [1, "found"])})
     assert proposed(model).outputs[0].shape == (1, "found")
-
-
-def test_a_size_that_follows_from_an_inputs_is_written_down(tmp_path: Path) -> None:
-    nodes: list[Any] = [("Concat", ["x", "x"], ["y"], {"axis": 1})]
-    model = models.save(
-        tmp_path / "m.onnx", nodes, {"x": (FLOAT, ["batch", "width"])}, {"y": (FLOAT, ["batch", "twice"])}
-    )
-    contract = proposed(model)
-    assert contract.outputs[0].shape == ("batch", 2 * contract.dims["width"])
 
 
 def test_an_input_without_a_shape_gets_one_that_the_model_accepts(tmp_path: Path) -> None:
@@ -266,10 +266,12 @@ def test_the_head_names_the_file_that_is_written(tmp_path: Path) -> None:
     assert "#   benchpact check 'my model.yaml' && benchpact run 'my model.yaml'\n" in text
 
 
-def test_what_a_backend_says_is_cut_between_words() -> None:
-    told = _short(Failure("ModelRejected", "unusable " * 100))
-    assert len(told) <= 300
-    assert set(told.split()) == {"unusable", "..."}
+def test_what_a_backend_says_is_cut_between_words_and_keeps_the_end_that_says_why() -> None:
+    told = _short(Failure("ModelRejected", "unusable " * 100 + "because of this"))
+    assert 250 < len(told) <= 300
+    assert set(told.split()) == {"unusable", "...", "because", "of", "this"}
+    assert told.endswith("unusable because of this")
+    assert _short(Failure("ModelRejected", "short\n enough")) == "short enough"
 
 
 def test_the_precision_is_what_the_model_is_computed_in(tmp_path: Path) -> None:
@@ -396,8 +398,11 @@ def test_without_a_backend_the_contract_is_still_written_and_says_so(
 def test_a_model_that_its_backend_refuses_is_still_described(tmp_path: Path) -> None:
     nodes: list[Any] = [("NoSuchOperator", ["x"], ["y"], {})]
     model = models.save(tmp_path / "m.onnx", nodes, {"x": (FLOAT, ["batch", 3])}, {"y": (FLOAT, ["batch", 3])})
-    text = propose(model)
+    heard: list[str] = []
+    text = propose(model, tell=heard.append)
     assert "# TO DO: onnxruntime does not run it: onnxruntime does not take m.onnx" in text
+    assert heard[0].startswith("onnxruntime does not run it: onnxruntime does not take m.onnx")
+    assert heard[1:] == ["limits could not be proposed: the model could not be run"]
     assert yaml.safe_load(text)["inputs"]["x"]["shape"] == ["batch", 3]
 
 
