@@ -25,7 +25,7 @@ OR_SAY = || { echo "make: pip could not install: where it reached no index ($$(e
 FROM_INDEX = $(call OR_SAY,$(INDEX),PIP_INDEX_URL)
 FROM_TORCH_INDEX = $(call OR_SAY,$(TORCH_INDEX),TORCH_INDEX)
 
-.PHONY: help run run-all test test-board test-board-long test-gpu-tools test-gpu install-gpu lint bench board board-stop demo-model docs clean
+.PHONY: help run run-all test test-board test-board-long test-gpu-tools test-gpu install-gpu lint bench bench-board board board-stop demo-model docs clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -65,6 +65,9 @@ lint: $(VENV)/.installed-test  ## ruff and mypy
 
 bench: .venv-bench/.installed  ## speed, verdicts and load beside the peers, half an hour on a quiet machine; writes docs/benchmarks.md
 	@.venv-bench/bin/python -m tests.speed
+
+bench-board: $(VENV)/.installed-test  ## what the way to a board costs, on an emulated one, a quarter of an hour on a quiet machine; writes docs/edge-benchmarks.md
+	@$(BIN)/python -m tests.speed.edge
 
 board:  ## start an emulated aarch64 board to try things on, and say how to use it
 	@config=$$(tests/board/board.sh start $(BOARD)) || exit 1; \

@@ -13,11 +13,11 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
-from bench import registry
 from bench.device.adapter import ModelFiles, Session, Settings, TensorSpec
 from bench.device.library import open_library
 from bench.device.records import TensorJob
 from bench.device.scenarios import Issuer
+from bench.device.subject import load_adapter
 from tests.speed.rounds import Side, nearest_rank, pin, take_turns
 
 QUERIES = 20_000
@@ -28,7 +28,7 @@ def issuer_on_null() -> Issuer:
     """The real issuer on the null backend's session."""
     model = ModelFiles({}, (TensorSpec("x", "float32", ("batch", 8)),), (TensorSpec("y", "float32", ("batch", 8)),))
     library = open_library([TensorJob("x", "float32", ["batch", 8])], {}, {}, "batch", None, seed=0)
-    return Issuer(registry.load("null").open(model, Settings()), library, 1, overlapped=False)
+    return Issuer(load_adapter("backends.null:NullAdapter").open(model, Settings()), library, 1, overlapped=False)
 
 
 def iteration(issuer: Issuer) -> Side:

@@ -107,9 +107,9 @@ ms.
 
 def render(sections: Mapping[str, Section], cores: int, core: int, took_s: float) -> str:
     """The whole page: where and when, what was measured, how."""
-    parts = ["# Benchmarks", f"**{count(sections)}** on {date.today().isoformat()}.", _where(cores, took_s)]
+    parts = ["# Benchmarks", f"**{count(sections)}** on {date.today().isoformat()}.", where(cores, took_s)]
     for title, section in sections.items():
-        parts += [f"## {title}", _table(lines_of(section))]
+        parts += [f"## {title}", table(lines_of(section))]
         parts += [text for one in section if isinstance(one, Table) for text in (f"### {one.title}", _plain(one))]
     parts += ["## How to read this", how(core)]
     return "\n\n".join(parts) + "\n"
@@ -143,7 +143,8 @@ def count(sections: Mapping[str, Section]) -> str:
     return f"{sum(kept)} of {len(kept)} targets kept"
 
 
-def _where(cores: int, took_s: float) -> str:
+def where(cores: int, took_s: float) -> str:
+    """The machine, and what of it was seen."""
     facts = machine.facts()
     memory = facts.get("memory_bytes")
     told = [
@@ -163,7 +164,8 @@ def _is_installed(name: str) -> bool:
     return any(True for _ in metadata.distributions(name=name))
 
 
-def _table(lines: Sequence[Line]) -> str:
+def table(lines: Sequence[Line]) -> str:
+    """The lines as a table of Markdown."""
     rows = ["| what | ours | theirs | ratio (quartiles) | target | |", "| --- | ---: | ---: | ---: | ---: | --- |"]
     for line in lines:
         cells = [line.what, line.ours, line.theirs, _ratio(line), line.target, ANSWERS[line.kept]]
