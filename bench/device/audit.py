@@ -95,16 +95,20 @@ def is_behind(issuer: Issuer, drained_ns: int) -> bool:
     """Whether a query that follows many of another is answered as they were, and only later as it should be.
 
     A pipeline is full in a burst, so all its time is accounted for; but each answer comes a query, or some, too late.
-    Quick sessions are tried for a deep one. State makes each answer another, so a session with state is not asked.
+    Where the first answer is the other query's, more are asked for, and then the other again: so a model whose answers
+    are alike, or that keeps a state of its own, is not taken for one. Quick sessions are tried for a deep pipeline. A
+    session with state gives each query another answer, and is not asked.
     """
     if issuer.advance is not None or len(issuer.pool) < 2:
         return False
-    session, depth = issuer.session, max(1, min(DEEPEST, BEHIND_NS // max(1, drained_ns)))
-    sums = []
-    for staged in (issuer.pool[0], issuer.pool[-1]):
-        answers = [_sums(session.read(session.run(staged))) for _ in range(depth + 1)]
-        sums.append((answers[0], answers[-1]))
-    return sums[1][0] == sums[0][1] != sums[1][1]
+    session, some, other = issuer.session, issuer.pool[0], issuer.pool[-1]
+    before = _sums(session.read(session.run(some)))
+    if _sums(session.read(session.run(other))) != before:
+        return False
+    depth = max(2, min(DEEPEST, BEHIND_NS // max(1, drained_ns)))
+    late = [_sums(session.read(session.run(other))) for _ in range(depth)]
+    again = [_sums(session.read(session.run(some))) for _ in range(depth)]
+    return late[-2] == late[-1] == again[0] != before == again[-1]
 
 
 def _sums(arrays: Arrays) -> Dict[str, int]:

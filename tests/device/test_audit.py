@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bench.device import audit_reading
-from bench.device.audit import BEHIND_TEXT, audit_session
+from bench.device.audit import BEHIND_TEXT, audit_session, is_behind
 from bench.device.audit_closure import CLOSED, Closure, audit
 from bench.device.loop import LoopCost
 from bench.device.scenarios import Issuer
@@ -190,6 +190,23 @@ def test_an_answer_that_comes_with_a_later_query_is_caught(clock: Clock, depth: 
     assert audit(Issuer(session, library(), 1, overlapped=False), run_ns, FREE).is_closed()
     session.issued.clear()
     assert complaint_of(session) == BEHIND_TEXT
+
+
+class Remembers(Session):
+    """A state of its own, which nobody feeds back: each answer is another, or the one before's for a while."""
+
+    period = 1
+
+    def read(self, outputs: Any) -> dict[str, Any]:
+        return {"y": np.array([len(self.issued) // self.period])}
+
+
+@pytest.mark.parametrize("period", [1, 2, 3, 7, 50, 10**9])
+def test_a_model_with_a_state_of_its_own_is_no_pipeline(clock: Clock, period: int) -> None:
+    session = Remembers(clock, lambda staged: MS)
+    session.period = period
+    issuer = Issuer(session, library(), 1, overlapped=False)
+    assert not any(is_behind(issuer, MS) for _ in range(period if period < 100 else 1))
 
 
 @pytest.mark.parametrize(("run_ns", "is_caught"), [(10 * US, True), (10 * MS, False)])
