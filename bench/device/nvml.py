@@ -47,12 +47,18 @@ PROCESSES = (
     "nvmlDeviceGetGraphicsRunningProcesses",
     "nvmlDeviceGetMPSComputeRunningProcesses",
 )
+"""The lists of who is on a GPU: without the first nothing is known, the others may not be offered by a GPU."""
+NOT_SUPPORTED, FUNCTION_NOT_FOUND = 3, 13
 UNSEEN = "NVML lists no process of this worker on the GPU (in a container, process numbers may be others)"
 UNTOLD = "NVML does not tell what one process holds (so in some containers, under MIG and on Windows)"
 
 
 class NotTold(Exception):
     """Why something is not told, in words."""
+
+
+class NotOffered(NotTold):
+    """This GPU, driver or nvidia-ml-py has no such thing at all: it is not refused."""
 
 
 class Using(NamedTuple):
@@ -77,9 +83,10 @@ class Nvml:
         try:
             return getattr(self._api, name)(*given)
         except AttributeError:
-            raise NotTold("this nvidia-ml-py has no %s: pip install --upgrade nvidia-ml-py" % name)
+            raise NotOffered("this nvidia-ml-py has no %s: pip install --upgrade nvidia-ml-py" % name)
         except Exception as error:  # noqa: BLE001 - its errors of versions share no class with the library's own
-            raise NotTold("NVML says: %s (%s)" % (error, name))
+            kind = NotOffered if _not_offered(error) else NotTold
+            raise kind("NVML says: %s (%s)" % (error, name))
 
     def first(self, calls: Calls, handle: Any) -> Any:
         """What the first of the calls that works gives."""
@@ -158,25 +165,29 @@ class Gpu:
         return _sound("energy_uj", number_of(self.ask("nvmlDeviceGetTotalEnergyConsumption")) * 1000)
 
     def processes(self) -> List[Using]:
-        """Every process on the GPU, by number; NotTold where no list can be had."""
-        found: Dict[int, Optional[int]] = {}
-        lists, refused = [], []
-        for call in PROCESSES:
-            listed, why = self._listed(call)
-            lists.append(listed)
-            refused += [why] if why else []
-        if len(refused) == len(PROCESSES):
-            raise refused[0]
-        for one in (one for listed in lists for one in listed):  # a process may stand in two of them
-            so_far = found.get(one.pid)
-            found[one.pid] = one.used_bytes if so_far is None else max(so_far, one.used_bytes or 0)
+        """Every process on the GPU, by number; NotTold where a list is refused, for it may hide some."""
+        found, refused = self._listed()
+        if refused is not None:
+            raise refused
         return [Using(pid, found[pid]) for pid in sorted(found)]
 
-    def _listed(self, call: str) -> Tuple[List[Using], Optional[NotTold]]:
-        try:
-            return [Using(int(one.pid), one.usedGpuMemory) for one in self.ask(call)], None
-        except NotTold as reason:
-            return [], reason
+    def _listed(self) -> Tuple[Dict[int, Optional[int]], Optional[NotTold]]:
+        """What each process holds, by number, as far as it is listed; why a list is refused, None where none is."""
+        found: Dict[int, Optional[int]] = {}
+        refused: Optional[NotTold] = None
+        for call in PROCESSES:
+            try:
+                listed = self.ask(call)
+            except NotTold as reason:
+                if call == PROCESSES[0]:
+                    raise
+                if not isinstance(reason, NotOffered):
+                    refused = refused or reason
+                continue
+            for one in listed:  # a process may stand in two of them
+                held, so_far = one.usedGpuMemory, found.get(int(one.pid))
+                found[int(one.pid)] = held if so_far is None else max(so_far, held or 0)
+        return found, refused
 
     def others(self, own: Iterable[int]) -> List[Using]:
         """The processes on the GPU that are not our ``own``; NotTold where no list can be had."""
@@ -184,9 +195,15 @@ class Gpu:
         return [one for one in self.processes() if one.pid not in mine]
 
     def used_bytes(self, pids: Iterable[int]) -> int:
-        """What these processes hold on the GPU, together; NotTold with the reason where it is not known of one."""
-        listed = {one.pid: one.used_bytes for one in self.processes()}
-        ours = [listed[pid] for pid in pids if pid in listed]
+        """What these processes hold on the GPU, together; NotTold with the reason where it is not known of one.
+
+        Where a list is refused, one that is in no other may hold something unseen.
+        """
+        own = set(pids)
+        listed, refused = self._listed()
+        ours = [held for pid, held in listed.items() if pid in own]
+        if refused is not None and len(ours) < len(own):
+            raise refused
         if not ours:
             raise NotTold(UNSEEN)
         told = [one for one in ours if one is not None]
@@ -214,6 +231,12 @@ def _sound(name: str, value: Any) -> int:
     if not 0 <= number <= MOST[name]:
         raise NotTold("NVML gave %d, which cannot be" % number)
     return number
+
+
+def _not_offered(error: Exception) -> bool:
+    """A driver that lacks the call is told as an error of versions, which has no number."""
+    code = getattr(error, "value", None)
+    return code in (NOT_SUPPORTED, FUNCTION_NOT_FOUND) or type(error).__name__ == "NVMLLibraryMismatchError"
 
 
 def text_of(value: Any) -> str:

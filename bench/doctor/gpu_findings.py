@@ -45,7 +45,10 @@ def _switch(gpu: Gpu, what: str, told: str | None, well: str, why: str, remedy: 
 
 
 def _others(gpu: Gpu) -> Finding:
-    name = _named(gpu, "processes")
+    name, refused = _named(gpu, "processes"), gpu.why_not.get("others")
+    if gpu.others is None and refused:
+        why = "whoever else computes on the GPU goes unseen, and is in its latencies and its energy"
+        return Finding(name, NOTE, f"not told: {refused}", why, f"nvidia-smi -i {gpu.index}")
     if not gpu.others:
         return Finding(name, OK, None if gpu.others is None else "none")
     pids = ", ".join(map(str, gpu.others[:NAMED])) + (" …" if len(gpu.others) > NAMED else "")

@@ -107,6 +107,13 @@ def test_who_else_is_on_the_gpu_is_a_note(monkeypatch: pytest.MonkeyPatch) -> No
     ]
 
 
+def test_a_refused_list_of_processes_is_said_in_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_NVML", "pid=-1,processes=3,fail:nvmlDeviceGetComputeRunningProcesses_v3=4")
+    one, refused = measured(meter()), "NVML says: Insufficient Permissions (nvmlDeviceGetComputeRunningProcesses)"
+    assert (one.metering().gpu_bytes, one.metering().gpu_by) == (None, refused)
+    assert one.notes() == [f"whether others are on this GPU is not told: {refused}"]
+
+
 @pytest.mark.parametrize(
     ("told", "reason"),
     [

@@ -16,7 +16,9 @@ from bench.device import gpu_facts
 from bench.device.nvml import UNSEEN, UNTOLD, NotTold, Nvml, slowed_by
 from tests.device.fake_nvml import UUID, Fake
 
-NOT_SUPPORTED, GPU_IS_LOST = 3, 15
+NOT_SUPPORTED, FUNCTION_NOT_FOUND = 3, 13
+NOT_OFFERED = (NOT_SUPPORTED, FUNCTION_NOT_FOUND)
+COMPUTE, GRAPHICS, MPS = (f"nvmlDeviceGet{kind}RunningProcesses_v3" for kind in ("Compute", "Graphics", "MPSCompute"))
 ERRORS = [code for name, code in vars(pynvml).items() if name.startswith("NVML_ERROR_") and code] + [777]
 READ = {
     "power_mw": 250_000,
@@ -35,9 +37,9 @@ LOST: dict[str, set[str]] = {
     "nvmlDeviceGetCurrentClocksThrottleReasons": set(),
     "nvmlDeviceGetUtilizationRates": {"busy_percent"},
     "nvmlDeviceGetTotalEnergyConsumption": set(),
-    "nvmlDeviceGetComputeRunningProcesses_v3": set(),
-    "nvmlDeviceGetGraphicsRunningProcesses_v3": set(),
-    "nvmlDeviceGetMPSComputeRunningProcesses_v3": set(),
+    "nvmlDeviceGetComputeRunningProcesses_v3": {"others"},
+    "nvmlDeviceGetGraphicsRunningProcesses_v3": {"others"},
+    "nvmlDeviceGetMPSComputeRunningProcesses_v3": {"others"},
     "nvmlDeviceGetName": {"name"},
     "nvmlDeviceGetUUID": {"uuid"},
     "nvmlSystemGetDriverVersion": {"driver"},
@@ -91,26 +93,65 @@ def test_every_error_of_every_call_costs_what_it_tells_and_no_more(call: str, fa
     nvml = Nvml()
     whole = gpu_facts.facts(nvml, nvml.gpu(UUID))
     for code in ERRORS:
-        if code == pynvml.NVML_ERROR_INSUFFICIENT_SIZE and "Processes" in call:
-            continue  # means that the list is longer
+        lost = set() if call in (GRAPHICS, MPS) and code in NOT_OFFERED else LOST[call]
         fake.fail(call, code)
         told = gpu_facts.facts(nvml, nvml.gpu(UUID))
-        assert set(told["why_not"]) == LOST[call], code
-        assert set(whole) - set(told) == LOST[call] - {"busy_percent"}, code
-        assert all(call in reason for reason in told["why_not"].values()), code
+        assert set(told["why_not"]) == lost, code
+        assert set(whole) - set(told) == lost - {"busy_percent"}, code
+        assert all(call.removesuffix("_v3") in reason for reason in told["why_not"].values()), code
 
 
 @pytest.mark.parametrize("code", ERRORS)
-def test_every_error_of_the_counter_and_the_lists_is_a_reason(code: int, fake: Fake) -> None:
+def test_every_error_of_the_counter_is_a_reason(code: int, fake: Fake) -> None:
     gpu = Nvml().gpu(UUID)
     fake.fail("nvmlDeviceGetTotalEnergyConsumption", code)
     with pytest.raises(NotTold, match=r"NVML says: .+ \(nvmlDeviceGetTotalEnergyConsumption\)"):
         gpu.energy_uj()
-    for kind in ("Compute", "Graphics", "MPSCompute"):
-        fake.fail(f"nvmlDeviceGet{kind}RunningProcesses_v3", code)
-    if code != pynvml.NVML_ERROR_INSUFFICIENT_SIZE:  # that means: the list is longer
-        with pytest.raises(NotTold, match="nvmlDeviceGetComputeRunningProcesses"):
-            gpu.used_bytes([os.getpid()])
+
+
+@pytest.mark.parametrize("code", ERRORS)
+def test_a_refused_list_of_processes_is_never_an_empty_one(code: int, fake: Fake) -> None:
+    fake.set(processes=3)
+    gpu, own = Nvml().gpu(UUID), [os.getpid()]
+    fake.fail(COMPUTE, code)
+    for asked in (gpu.processes, lambda: gpu.others(own), lambda: gpu.used_bytes(own)):
+        with pytest.raises(NotTold, match=r"NVML says: .+ \(nvmlDeviceGetComputeRunningProcesses\)"):
+            asked()
+
+
+@pytest.mark.parametrize("code", ERRORS)
+@pytest.mark.parametrize("call", [GRAPHICS, MPS])
+def test_a_list_that_is_refused_may_hide_some_and_one_that_is_not_offered_hides_none(
+    call: str, code: int, fake: Fake
+) -> None:
+    fake.set(processes=3)
+    gpu, own = Nvml().gpu(UUID), [os.getpid()]
+    fake.fail(call, code)
+    assert gpu.used_bytes(own) == 700 << 20  # it is listed elsewhere
+    if code in NOT_OFFERED:
+        assert [one.pid for one in gpu.others(own)] == [100_001, 100_002]
+        return
+    for asked in (lambda: gpu.others(own), lambda: gpu.used_bytes([*own, 4711])):
+        with pytest.raises(NotTold, match=call.removesuffix("_v3")):
+            asked()
+
+
+@pytest.mark.parametrize("code", ERRORS)
+def test_every_error_on_the_way_to_a_gpu_is_a_reason(code: int, fake: Fake) -> None:
+    nvml = Nvml()
+    fake.fail("nvmlDeviceGetHandleByUUID", code)
+    with pytest.raises(NotTold, match=r"NVML says: .+ \(nvmlDeviceGetHandleByUUID\)"):
+        nvml.gpu(UUID)
+    fake.fail("nvmlDeviceGetHandleByIndex_v2", code)
+    with pytest.raises(NotTold, match=r"NVML says: .+ \(nvmlDeviceGetHandleByIndex\)"):
+        nvml.gpu()
+    (lost,) = gpu_facts.ask()["gpus"]
+    assert "nvmlDeviceGetHandleByIndex" in lost["why_not"]["it"]
+    fake.fail("nvmlDeviceGetCount_v2", code)
+    with pytest.raises(NotTold, match=r"NVML says: .+ \(nvmlDeviceGetCount\)"):
+        nvml.gpu()
+    told = gpu_facts.ask()
+    assert told["gpus"] == [] and "nvmlDeviceGetCount" in told["why_not"]
 
 
 @pytest.mark.parametrize("code", ERRORS)

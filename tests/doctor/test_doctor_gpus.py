@@ -75,6 +75,17 @@ def test_what_the_driver_refuses_is_not_told_with_the_reason(machine: Path, monk
     assert "lost" in gpu.why_not["name"]
 
 
+def test_who_is_on_a_gpu_is_never_none_where_the_list_is_refused(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_NVML", "processes=3,fail:nvmlDeviceGetComputeRunningProcesses_v3=4")
+    (gpu,) = read_gpus(machine).gpus
+    assert gpu.others is None
+    found = {one.name: one for one in gpu_findings([gpu])}["GPU 0 processes"]
+    refused = "not told: NVML says: Insufficient Permissions (nvmlDeviceGetComputeRunningProcesses)"
+    assert (found.severity, found.found, found.remedy) == (NOTE, refused, "nvidia-smi -i 0")
+
+
 @pytest.mark.parametrize(
     ("nvml", "why_not"),
     [
