@@ -49,6 +49,8 @@ PROCESSES = (
 )
 """The lists of who is on a GPU: without the first nothing is known, the others may not be offered by a GPU."""
 NOT_SUPPORTED, FUNCTION_NOT_FOUND = 3, 13
+LOST = "GPU is lost"
+"""NVML's own words for one that fell off the bus or is no longer answered by."""
 UNSEEN = "NVML lists no process of this worker on the GPU (in a container, process numbers may be others)"
 UNTOLD = "NVML does not tell what one process holds (so in some containers, under MIG and on Windows)"
 
