@@ -41,9 +41,10 @@ class Sampler:
     def sample(self) -> None:
         """One sample; of the timed part, where that has begun and not ended."""
         try:
-            self._tally.hold(self._gpu.used_bytes(self.pids))
+            used_bytes = self._gpu.used_bytes(self.pids)
+            self._tally.hold(perf_counter_ns(), used_bytes)
         except NotTold as reason:
-            self._tally.hold(None, str(reason))
+            self._tally.hold(perf_counter_ns(), None, str(reason))
         if self._inside:
             self._tally.add(perf_counter_ns(), self._gpu.read())
 
