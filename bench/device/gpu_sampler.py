@@ -67,15 +67,15 @@ class Sampler:
         known = energy_uj is not None and self._energy_uj is not None
         told["energy_uj"] = (energy_uj or 0) - (self._energy_uj or 0) if known else None
         told["energy_ns"], told["energy_why"] = at_ns - self._energy_ns, self._energy_why
-        told["others"] = self._others()
+        told["others"], told["others_why"] = self._others()
         told["source"], told["whole"] = self._gpu.source, self._gpu.whole
         return told
 
-    def _others(self) -> List[int]:
+    def _others(self) -> Tuple[List[int], str]:
         try:
-            return [one.pid for one in self._gpu.others(self.pids)]
-        except NotTold:
-            return []
+            return [one.pid for one in self._gpu.others(self.pids)], ""
+        except NotTold as reason:
+            return [], str(reason)
 
     def _energy(self) -> Optional[int]:
         try:

@@ -147,6 +147,16 @@ def test_what_nothing_tells_is_not_measured_with_nvmls_reason(monkeypatch: pytes
     assert (told.gpu_bytes, told.gpu_by) == (None, NO_PROCESS)
 
 
+def test_who_was_told_before_and_is_refused_after_is_a_note_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = "nvmlDeviceGetComputeRunningProcesses_v3"
+    monkeypatch.setenv("FAKE_NVML", f"pid=-1,processes=2,fail:{call}=15,after:{call}=2")
+    known, unknown = measured(meter()).notes()
+    assert known.startswith("1 other process has memory on this GPU (100001)")
+    assert unknown == (
+        "whether others are on this GPU is not told: NVML says: GPU is lost (nvmlDeviceGetComputeRunningProcesses)"
+    )
+
+
 def test_memory_that_only_the_warm_up_told_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     call = "nvmlDeviceGetComputeRunningProcesses_v3"
     monkeypatch.setenv("FAKE_NVML", f"pid=-1,fail:{call}=4,after:{call}=4")  # two calls a list: the facts, one look
