@@ -7,7 +7,8 @@ import os
 from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Tuple
 
-from .nvml import CLOCK_MEMORY, CLOCK_SM, SET, Gpu, NotTold, Nvml, number_of, text_of
+from .nvml import CLOCK_MEMORY, CLOCK_SM, SET, Gpu, Nvml, number_of, text_of
+from .nvml_refusals import NotTold
 
 MODES = ("off", "on")
 

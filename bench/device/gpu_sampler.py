@@ -19,7 +19,8 @@ from typing import Any, Dict, List, NoReturn, Optional, Tuple, Union
 from .gpu_facts import facts
 from .gpu_tally import Tally
 from .jetson import Jetson, is_jetson
-from .nvml import Gpu, NotTold, Nvml
+from .nvml import Gpu, Nvml
+from .nvml_refusals import NotTold
 
 NS_PER_S = 1_000_000_000
 

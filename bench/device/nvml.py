@@ -7,7 +7,10 @@ https://docs.nvidia.com/deploy/nvml-api/
 from __future__ import annotations
 
 import importlib
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Tuple
+
+from .nvml_processes import UNSEEN, UNTOLD, Using, listed
+from .nvml_refusals import NotOffered, NotTold, refusal
 
 INSTALL = "pip install nvidia-ml-py"
 CLOCK_SM, CLOCK_MEMORY = 1, 2
@@ -42,32 +45,6 @@ READINGS: Dict[str, Calls] = {
     "busy_percent": (("nvmlDeviceGetUtilizationRates",),),
 }
 """What is sampled, by name: the calls to try, newest first, each with what it takes after the handle."""
-PROCESSES = (
-    "nvmlDeviceGetComputeRunningProcesses",
-    "nvmlDeviceGetGraphicsRunningProcesses",
-    "nvmlDeviceGetMPSComputeRunningProcesses",
-)
-"""The lists of who is on a GPU: without the first nothing is known, the others may not be offered by a GPU."""
-NOT_SUPPORTED, FUNCTION_NOT_FOUND = 3, 13
-LOST = "GPU is lost"
-"""NVML's own words for one that fell off the bus or is no longer answered by."""
-UNSEEN = "NVML lists no process of this worker on the GPU (in a container, process numbers may be others)"
-UNTOLD = "NVML does not tell what one process holds (so in some containers, under MIG and on Windows)"
-
-
-class NotTold(Exception):
-    """Why something is not told, in words."""
-
-
-class NotOffered(NotTold):
-    """This GPU, driver or nvidia-ml-py has no such thing at all: it is not refused."""
-
-
-class Using(NamedTuple):
-    """A process on the GPU, and what it holds there; None: not told."""
-
-    pid: int
-    used_bytes: Optional[int]
 
 
 class Nvml:
@@ -87,8 +64,7 @@ class Nvml:
         except AttributeError:
             raise NotOffered("this nvidia-ml-py has no %s: pip install --upgrade nvidia-ml-py" % name)
         except Exception as error:  # noqa: BLE001 - its errors of versions share no class with the library's own
-            kind = NotOffered if _not_offered(error) else NotTold
-            raise kind("NVML says: %s (%s)" % (error, name))
+            raise refusal(error, name)
 
     def first(self, calls: Calls, handle: Any) -> Any:
         """What the first of the calls that works gives."""
@@ -168,28 +144,10 @@ class Gpu:
 
     def processes(self) -> List[Using]:
         """Every process on the GPU, by number; NotTold where a list is refused, for it may hide some."""
-        found, refused = self._listed()
+        found, refused = listed(self.ask)
         if refused is not None:
             raise refused
         return [Using(pid, found[pid]) for pid in sorted(found)]
-
-    def _listed(self) -> Tuple[Dict[int, Optional[int]], Optional[NotTold]]:
-        """What each process holds, by number, as far as it is listed; why a list is refused, None where none is."""
-        found: Dict[int, Optional[int]] = {}
-        refused: Optional[NotTold] = None
-        for call in PROCESSES:
-            try:
-                listed = self.ask(call)
-            except NotTold as reason:
-                if call == PROCESSES[0]:
-                    raise
-                if not isinstance(reason, NotOffered):
-                    refused = refused or reason
-                continue
-            for one in listed:  # a process may stand in two of them
-                held, so_far = one.usedGpuMemory, found.get(int(one.pid))
-                found[int(one.pid)] = held if so_far is None else max(so_far, held or 0)
-        return found, refused
 
     def others(self, own: Iterable[int]) -> List[Using]:
         """The processes on the GPU that are not our ``own``; NotTold where no list can be had."""
@@ -202,8 +160,8 @@ class Gpu:
         Where a list is refused, one that is in no other may hold something unseen.
         """
         own = set(pids)
-        listed, refused = self._listed()
-        ours = [held for pid, held in listed.items() if pid in own]
+        found, refused = listed(self.ask)
+        ours = [held for pid, held in found.items() if pid in own]
         if refused is not None and len(ours) < len(own):
             raise refused
         if not ours:
@@ -233,12 +191,6 @@ def _sound(name: str, value: Any) -> int:
     if not 0 <= number <= MOST[name]:
         raise NotTold("NVML gave %d, which cannot be" % number)
     return number
-
-
-def _not_offered(error: Exception) -> bool:
-    """A driver that lacks the call is told as an error of versions, which has no number."""
-    code = getattr(error, "value", None)
-    return code in (NOT_SUPPORTED, FUNCTION_NOT_FOUND) or type(error).__name__ == "NVMLLibraryMismatchError"
 
 
 def text_of(value: Any) -> str:

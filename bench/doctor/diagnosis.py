@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from bench.device.nvml import LOST
+from bench.device.nvml_refusals import LOST
 
 
 class Severity(str, Enum):

@@ -18,8 +18,8 @@ from bench.device.gpu_meter import GpuMeter
 from bench.device.gpu_sampler import Sampler
 from bench.device.metering import Meter
 from bench.device.meters import UNSEEN, Unseen, meter_for
-from bench.device.nvml import UNSEEN as NO_PROCESS
-from bench.device.nvml import NotTold
+from bench.device.nvml_processes import UNSEEN as NO_PROCESS
+from bench.device.nvml_refusals import NotTold
 from bench.device.rapl import Rapl
 from bench.device.records import GPU_THROTTLED
 from tests.device.fake_nvml import UUID
