@@ -15,6 +15,9 @@ SHORT = (
 )
 LATE = 0.05
 """How much longer or shorter than the timed part, as a share of it, the time of the energy may be."""
+MOST_GAPS = 10
+"""So many times the time between two looks may pass in the timed part with none that tells the memory."""
+UNTOLD = "NVML told it before the timed part and never in it"
 MOST_UW = MOST["power_mw"] * 1000
 Account = Mapping[str, Any]
 
@@ -45,18 +48,21 @@ def _energy(told: Account, window_ns: int) -> Tuple[Optional[int], str]:
 
 
 def _memory(told: Account, every_ns: int) -> Tuple[Optional[int], str]:
-    """The most that was held, and by what looks; None and why not."""
-    used, looks = _maybe(told["used_bytes"]), _whole(told["used_looks"])
+    """The most that was held, and by what looks; None and why not. What only the warm-up told is no figure."""
+    used, looks, timed = _maybe(told["used_bytes"]), _whole(told["used_looks"]), _whole(told["used_timed"])
+    gap_ns, why = _whole(told["used_gap_ns"]), str(told["used_why"])
     if used is None:
-        return None, str(told["used_why"]) or "the sampler saw nothing"
+        return None, why or "the sampler saw nothing"
     if used > MOST["used_bytes"]:
         raise ValueError(used)
-    gap_ms = _whole(told["gap_ns"]) / 1e6
-    return used, "NVML, the highest of %d looks, one each %d ms (%.0f ms at most)" % (
-        looks,
-        every_ns // 1_000_000,
-        gap_ms,
-    )
+    because = ": %s" % why if why else ""
+    if not timed:
+        return None, UNTOLD + because
+    if gap_ns > MOST_GAPS * every_ns:
+        return None, "NVML did not tell it for %.2g s of the timed part%s" % (gap_ns / NS_PER_S, because)
+    return used, "NVML, the highest of %d looks (%d in the timed part), one each %d ms (%.0f ms at most)" % (
+        looks, timed, every_ns // 1_000_000, gap_ns / 1e6,
+    )  # fmt: skip
 
 
 def _whole(value: Any) -> int:

@@ -7,7 +7,8 @@ import os
 from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Tuple
 
-from .nvml import CLOCK_MEMORY, CLOCK_SM, SET, Gpu, NotTold, Nvml, number_of, text_of
+from .nvml import CLOCK_MEMORY, CLOCK_SM, SET, Gpu, Nvml, number_of, text_of
+from .nvml_refusals import NotTold
 
 MODES = ("off", "on")
 
@@ -69,12 +70,16 @@ def ask() -> Dict[str, Any]:
         count = nvml.count()
     except NotTold as reason:
         return {"gpus": [], "why_not": str(reason)}
-    gpus = [_told(partial(_facts_at, nvml, index)) for index in range(count)]
-    return {"gpus": [gpu if not why else {"why_not": {"it": why}} for gpu, why in gpus], "why_not": ""}
+    return {"gpus": [_facts_at(nvml, index) for index in range(count)], "why_not": ""}
 
 
 def _facts_at(nvml: Nvml, index: int) -> Dict[str, Any]:
-    return facts(nvml, nvml.at(index))
+    """Of one that cannot be reached, what the driver still tells of itself, and why not, by the name ``it``."""
+    gpu, why = _told(partial(nvml.at, index))
+    if not why:
+        return facts(nvml, gpu)
+    driver = {"driver": _told(nvml.driver)[0], "cuda": _told(nvml.cuda)[0]}
+    return dict({name: told for name, told in driver.items() if told is not None}, why_not={"it": why})
 
 
 def main() -> None:

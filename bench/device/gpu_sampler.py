@@ -19,7 +19,8 @@ from typing import Any, Dict, List, NoReturn, Optional, Tuple, Union
 from .gpu_facts import facts
 from .gpu_tally import Tally
 from .jetson import Jetson, is_jetson
-from .nvml import Gpu, NotTold, Nvml
+from .nvml import Gpu, Nvml
+from .nvml_refusals import NotTold
 
 NS_PER_S = 1_000_000_000
 
@@ -41,9 +42,10 @@ class Sampler:
     def sample(self) -> None:
         """One sample; of the timed part, where that has begun and not ended."""
         try:
-            self._tally.hold(self._gpu.used_bytes(self.pids))
+            used_bytes = self._gpu.used_bytes(self.pids)
+            self._tally.hold(perf_counter_ns(), used_bytes)
         except NotTold as reason:
-            self._tally.hold(None, str(reason))
+            self._tally.hold(perf_counter_ns(), None, str(reason))
         if self._inside:
             self._tally.add(perf_counter_ns(), self._gpu.read())
 
@@ -66,15 +68,15 @@ class Sampler:
         known = energy_uj is not None and self._energy_uj is not None
         told["energy_uj"] = (energy_uj or 0) - (self._energy_uj or 0) if known else None
         told["energy_ns"], told["energy_why"] = at_ns - self._energy_ns, self._energy_why
-        told["others"] = self._others()
+        told["others"], told["others_why"] = self._others()
         told["source"], told["whole"] = self._gpu.source, self._gpu.whole
         return told
 
-    def _others(self) -> List[int]:
+    def _others(self) -> Tuple[List[int], str]:
         try:
-            return [one.pid for one in self._gpu.others(self.pids)]
-        except NotTold:
-            return []
+            return [one.pid for one in self._gpu.others(self.pids)], ""
+        except NotTold as reason:
+            return [], str(reason)
 
     def _energy(self) -> Optional[int]:
         try:

@@ -22,6 +22,7 @@ class Tally:
     def begin(self, at_ns: int) -> None:
         """The timed part begins: what was sampled before counts for memory only."""
         self.count, self.gap_ns = 0, 0
+        self.used_timed, self.used_gap_ns = 0, 0
         self._lows: Dict[str, int] = {}
         self._highs: Dict[str, int] = {}
         self._sums: Dict[str, int] = {}
@@ -29,16 +30,18 @@ class Tally:
         self._slowed: Dict[str, int] = {}
         self._capped = 0
         self._power: Optional[int] = None
-        self._power_ns = self._last_ns = self._first_ns = at_ns
+        self._power_ns = self._last_ns = self._first_ns = self._held_ns = at_ns
         self._integral = 0
         self._powered_ns = 0
 
-    def hold(self, used_bytes: Optional[int], why: str = "") -> None:
+    def hold(self, at_ns: int, used_bytes: Optional[int], why: str = "") -> None:
         """What the worker holds on the GPU now, or why that is not told."""
         if used_bytes is None:
             self.used_why = why
             return
         self.used_looks += 1
+        self.used_timed += 1
+        self.used_gap_ns, self._held_ns = max(self.used_gap_ns, at_ns - self._held_ns), at_ns
         self.used_bytes = max(used_bytes, self.used_bytes or 0)
 
     def add(self, at_ns: int, read: Mapping[str, int]) -> None:
@@ -66,7 +69,10 @@ class Tally:
         self._power, self._power_ns = power_mw, at_ns
 
     def told(self) -> Dict[str, Any]:
-        """The account, ready for JSON. ``integral_uj`` only where the power is known for all of the time."""
+        """The account, ready for JSON. ``integral_uj`` only where the power is known for all of the time.
+
+        ``used_gap_ns`` is the longest part of the timed one without a look that told the memory.
+        """
         span_ns = self._last_ns - self._first_ns
         whole = span_ns > 0 and self._powered_ns >= 0.9 * span_ns
         means = {name: self._sums[name] // self._counts[name] for name in self._sums}
@@ -83,5 +89,7 @@ class Tally:
             "integral_uj": self._integral * span_ns // self._powered_ns // MW_NS_PER_UJ if whole else None,
             "used_bytes": self.used_bytes,
             "used_looks": self.used_looks,
+            "used_timed": self.used_timed,
+            "used_gap_ns": max(self.used_gap_ns, self._last_ns - self._held_ns),
             "used_why": self.used_why,
         }

@@ -63,6 +63,9 @@ def notes_of(gpu: Account, account: Account, silent: str) -> List[str]:
         named = ", ".join(map(str, others[:NAMED])) + (" …" if len(others) > NAMED else "")
         some = "1 other process has" if len(others) == 1 else "%d other processes have" % len(others)
         notes.append("%s memory on this GPU (%s): what they compute is in its latencies and its energy" % (some, named))
+    unseen = gpu.get("why_not", {}).get("others") or ("others" in gpu and account.get("others_why"))
+    if unseen:  # before, or only after; a Jetson never tells
+        notes.append("whether others are on this GPU is not told: %s" % unseen)
     if silent:
         notes.append("the GPU was not looked at while it was measured: %s" % silent)
     return notes

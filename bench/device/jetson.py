@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from .machine import number, read
-from .nvml import MOST, NotTold, Using
+from .nvml import MOST
+from .nvml_processes import Using
+from .nvml_refusals import NotTold
 
 ROOT = Path("/")
 UNIFIED = "this GPU has no memory of its own: it is the machine's, and `peak memory` holds it"

@@ -7,7 +7,10 @@ https://docs.nvidia.com/deploy/nvml-api/
 from __future__ import annotations
 
 import importlib
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Tuple
+
+from .nvml_processes import UNSEEN, UNTOLD, Using, listed
+from .nvml_refusals import NotOffered, NotTold, refusal
 
 INSTALL = "pip install nvidia-ml-py"
 CLOCK_SM, CLOCK_MEMORY = 1, 2
@@ -42,24 +45,6 @@ READINGS: Dict[str, Calls] = {
     "busy_percent": (("nvmlDeviceGetUtilizationRates",),),
 }
 """What is sampled, by name: the calls to try, newest first, each with what it takes after the handle."""
-PROCESSES = (
-    "nvmlDeviceGetComputeRunningProcesses",
-    "nvmlDeviceGetGraphicsRunningProcesses",
-    "nvmlDeviceGetMPSComputeRunningProcesses",
-)
-UNSEEN = "NVML lists no process of this worker on the GPU (in a container, process numbers may be others)"
-UNTOLD = "NVML does not tell what one process holds (so in some containers, under MIG and on Windows)"
-
-
-class NotTold(Exception):
-    """Why something is not told, in words."""
-
-
-class Using(NamedTuple):
-    """A process on the GPU, and what it holds there; None: not told."""
-
-    pid: int
-    used_bytes: Optional[int]
 
 
 class Nvml:
@@ -77,9 +62,9 @@ class Nvml:
         try:
             return getattr(self._api, name)(*given)
         except AttributeError:
-            raise NotTold("this nvidia-ml-py has no %s: pip install --upgrade nvidia-ml-py" % name)
+            raise NotOffered("this nvidia-ml-py has no %s: pip install --upgrade nvidia-ml-py" % name)
         except Exception as error:  # noqa: BLE001 - its errors of versions share no class with the library's own
-            raise NotTold("NVML says: %s (%s)" % (error, name))
+            raise refusal(error, name)
 
     def first(self, calls: Calls, handle: Any) -> Any:
         """What the first of the calls that works gives."""
@@ -158,25 +143,11 @@ class Gpu:
         return _sound("energy_uj", number_of(self.ask("nvmlDeviceGetTotalEnergyConsumption")) * 1000)
 
     def processes(self) -> List[Using]:
-        """Every process on the GPU, by number; NotTold where no list can be had."""
-        found: Dict[int, Optional[int]] = {}
-        lists, refused = [], []
-        for call in PROCESSES:
-            listed, why = self._listed(call)
-            lists.append(listed)
-            refused += [why] if why else []
-        if len(refused) == len(PROCESSES):
-            raise refused[0]
-        for one in (one for listed in lists for one in listed):  # a process may stand in two of them
-            so_far = found.get(one.pid)
-            found[one.pid] = one.used_bytes if so_far is None else max(so_far, one.used_bytes or 0)
+        """Every process on the GPU, by number; NotTold where a list is refused, for it may hide some."""
+        found, refused = listed(self.ask)
+        if refused is not None:
+            raise refused
         return [Using(pid, found[pid]) for pid in sorted(found)]
-
-    def _listed(self, call: str) -> Tuple[List[Using], Optional[NotTold]]:
-        try:
-            return [Using(int(one.pid), one.usedGpuMemory) for one in self.ask(call)], None
-        except NotTold as reason:
-            return [], reason
 
     def others(self, own: Iterable[int]) -> List[Using]:
         """The processes on the GPU that are not our ``own``; NotTold where no list can be had."""
@@ -184,9 +155,15 @@ class Gpu:
         return [one for one in self.processes() if one.pid not in mine]
 
     def used_bytes(self, pids: Iterable[int]) -> int:
-        """What these processes hold on the GPU, together; NotTold with the reason where it is not known of one."""
-        listed = {one.pid: one.used_bytes for one in self.processes()}
-        ours = [listed[pid] for pid in pids if pid in listed]
+        """What these processes hold on the GPU, together; NotTold with the reason where it is not known of one.
+
+        Where a list is refused, one that is in no other may hold something unseen.
+        """
+        own = set(pids)
+        found, refused = listed(self.ask)
+        ours = [held for pid, held in found.items() if pid in own]
+        if refused is not None and len(ours) < len(own):
+            raise refused
         if not ours:
             raise NotTold(UNSEEN)
         told = [one for one in ours if one is not None]

@@ -66,7 +66,9 @@ def _machine(machine: Machine) -> list[tuple[str, str]]:
 
 def _gpu(gpu: Gpu) -> tuple[str, str]:
     driver = f"driver {gpu.driver or NOT_TOLD}" + (f", CUDA up to {gpu.cuda}" if gpu.cuda else "")
-    return f"GPU {gpu.index}", " · ".join((gpu.name or NOT_TOLD, _size(gpu.memory_bytes), driver))
+    name = gpu.name or gpu.unreachable or gpu.why_not.get("name") or NOT_TOLD
+    size = () if gpu.unreachable and gpu.memory_bytes is None else (_size(gpu.memory_bytes),)
+    return f"GPU {gpu.index}", " · ".join((name, *size, driver))
 
 
 def _kind(machine: Machine) -> str:

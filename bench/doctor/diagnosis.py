@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from bench.device.nvml_refusals import LOST
+
 
 class Severity(str, Enum):
     """How much something found would disturb a measurement."""
@@ -132,7 +134,13 @@ class Gpu:
     others: tuple[int, ...] | None = None
     """The processes on it, by number."""
     why_not: Mapping[str, str] = field(default_factory=dict)
-    """Of what is not told: why."""
+    """Of what is not told: why; ``it`` is the GPU itself."""
+
+    @property
+    def unreachable(self) -> str:
+        """Why the driver cannot reach the GPU at all, or has lost it meanwhile; "" where it does."""
+        lost = (reason for reason in self.why_not.values() if LOST in reason)
+        return self.why_not.get("it") or next(lost, "")
 
 
 @dataclass(frozen=True)

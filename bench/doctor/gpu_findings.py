@@ -22,6 +22,9 @@ def gpu_findings(gpus: Sequence[Gpu], why_not: str = "", remedy: str = "") -> tu
 
 
 def _of(gpu: Gpu) -> Iterator[Finding]:
+    if gpu.unreachable:
+        yield _unreachable(gpu)
+        return
     yield _others(gpu)
     yield _clocks(gpu)
     yield _power(gpu)
@@ -32,6 +35,14 @@ def _of(gpu: Gpu) -> Iterator[Finding]:
     yield _switch(gpu, "MIG", gpu.mig, "off", why, f"sudo nvidia-smi -i {gpu.index} -mig 0")
     why = "an error in its memory goes unseen; on, it takes some memory and bandwidth: compare only like with like"
     yield _switch(gpu, "ECC", gpu.ecc, "on", why, f"sudo nvidia-smi -i {gpu.index} -e 1  (then restart the machine)")
+
+
+def _unreachable(gpu: Gpu) -> Finding:
+    why = "nothing can be measured on it, and what runs on it fails"
+    remedy = (
+        f"look at nvidia-smi -i {gpu.index} -q and at dmesg (Xid); then sudo nvidia-smi -i {gpu.index} -r, or restart "
+    )
+    return Finding(f"GPU {gpu.index}", WARN, gpu.unreachable, why, remedy + "the machine")
 
 
 def _named(gpu: Gpu, what: str) -> str:
@@ -45,7 +56,10 @@ def _switch(gpu: Gpu, what: str, told: str | None, well: str, why: str, remedy: 
 
 
 def _others(gpu: Gpu) -> Finding:
-    name = _named(gpu, "processes")
+    name, refused = _named(gpu, "processes"), gpu.why_not.get("others")
+    if gpu.others is None and refused:
+        why = "whoever else computes on the GPU goes unseen, and is in its latencies and its energy"
+        return Finding(name, NOTE, f"not told: {refused}", why, f"nvidia-smi -i {gpu.index}")
     if not gpu.others:
         return Finding(name, OK, None if gpu.others is None else "none")
     pids = ", ".join(map(str, gpu.others[:NAMED])) + (" …" if len(gpu.others) > NAMED else "")

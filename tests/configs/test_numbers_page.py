@@ -113,6 +113,8 @@ def test_the_table_of_timings_needed_is_the_codes_own() -> None:
         f"A process run keeps {MOST_BLOCKS:,} blocks at most".replace(",", " "),
         f"NVML, by the package `nvidia-ml-py`) each {gpu_meter.EVERY_NS // NS_PER_MS} ms",
         f"does not answer within {gpu_meter.ANSWER_S:g} s",
+        f"{gpu_account.MOST_GAPS} times the time between two looks "
+        f"({gpu_account.MOST_GAPS * gpu_meter.EVERY_NS / NS_PER_S:g} s)",
         f"not the processor | {gpu_account.COUNTER_NS // NS_PER_S} s |",
         f"all that runs on it | {rapl.LEAST_NS // NS_PER_MS} ms |",
         f"until `{rapl.READABLE}`",

@@ -2,6 +2,7 @@
 
    cc -shared -fPIC -Wl,-soname,libnvidia-ml.so.1. What it answers is set by fake_set and fake_fail, or when it is loaded
    by the environment: FAKE_NVML="count=2,power_mw=90000,fail:nvmlDeviceGetPowerUsage=3,hang:…=seconds,die:…=calls".
+   With "after:…=calls" it fails only after so many calls that went well.
    Energy is power times time. A process is in its list by "pid" (0: whoever asks, -1: its parent). */
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,8 +62,10 @@ static R enter(const char *name, int needs) {
   if (find(key)) usleep((useconds_t)(*find(key) * 1e6));
   snprintf(key, sizeof key, "die:%s", name);
   if (find(key) && --*find(key) < 0) raise(SIGKILL);
+  snprintf(key, sizeof key, "after:%s", name);
+  int well = find(key) && --*find(key) >= 0;
   snprintf(key, sizeof key, "fail:%s", name);
-  int code = (int)get(key, 0);
+  int code = well ? 0 : (int)get(key, 0);
   return code ? code : needs && !begun ? UNINITIALIZED : OK;
 }
 static int index_of(D d) {

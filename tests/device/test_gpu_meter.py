@@ -18,8 +18,8 @@ from bench.device.gpu_meter import GpuMeter
 from bench.device.gpu_sampler import Sampler
 from bench.device.metering import Meter
 from bench.device.meters import UNSEEN, Unseen, meter_for
-from bench.device.nvml import UNSEEN as NO_PROCESS
-from bench.device.nvml import NotTold
+from bench.device.nvml_processes import UNSEEN as NO_PROCESS
+from bench.device.nvml_refusals import NotTold
 from bench.device.rapl import Rapl
 from bench.device.records import GPU_THROTTLED
 from tests.device.fake_nvml import UUID
@@ -30,7 +30,8 @@ NOT_SUPPORTED = 3
 HEAT = 0x40
 GOOD = {
     "count": 3, "gap_ns": 100 * MS, "span_ns": 10**9, "ranges": {}, "slowed": {}, "capped": 0, "integral_uj": 5,
-    "used_bytes": 7, "used_looks": 3, "used_why": "", "energy_uj": 9, "energy_ns": 10**9, "energy_why": "",
+    "used_bytes": 7, "used_looks": 3, "used_timed": 2, "used_gap_ns": 90 * MS, "used_why": "",
+    "energy_uj": 9, "energy_ns": 10**9, "energy_why": "",
 }  # fmt: skip
 
 
@@ -41,6 +42,7 @@ def machine(nvml_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_NVML", "pid=-1")
     monkeypatch.setattr(gpu_account, "COUNTER_NS", 1)
     monkeypatch.setattr(gpu_account, "LATE", float("inf"))
+    monkeypatch.setattr(gpu_account, "MOST_GAPS", 1 << 30)
     monkeypatch.setattr(gpu_meter, "ANSWER_S", 60.0)
     monkeypatch.setattr(gpu_meter, "READY_S", 60.0)
 
@@ -80,7 +82,10 @@ def test_a_gpu_tells_energy_memory_and_what_it_was_like() -> None:
     assert told.energy_uj == account["energy_uj"]
     assert 0.5 < account["energy_uj"] / (250_000 * account["energy_ns"] / 1e6) < 2  # 250 W
     assert told.gpu_bytes == 700 << 20
-    assert told.gpu_by.startswith("NVML, the highest of ") and "one each 100 ms" in told.gpu_by
+    looks, timed, gap_ms = account["used_looks"], account["used_timed"], account["used_gap_ns"] / 1e6
+    assert looks > timed >= 2 and gap_ms > 0
+    by = f"NVML, the highest of {looks} looks ({timed} in the timed part), one each 100 ms ({gap_ms:.0f} ms at most)"
+    assert told.gpu_by == by
     facts = one.facts()
     assert facts["gpu clocks"] == "SM 1410 MHz, memory 1593 MHz"
     assert facts["gpu temperature"] == "45 °C"
@@ -105,6 +110,13 @@ def test_who_else_is_on_the_gpu_is_a_note(monkeypatch: pytest.MonkeyPatch) -> No
     assert one.notes() == [
         "1 other process has memory on this GPU (100002): what they compute is in its latencies and its energy"
     ]
+
+
+def test_a_refused_list_of_processes_is_said_in_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_NVML", "pid=-1,processes=3,fail:nvmlDeviceGetComputeRunningProcesses_v3=4")
+    one, refused = measured(meter()), "NVML says: Insufficient Permissions (nvmlDeviceGetComputeRunningProcesses)"
+    assert (one.metering().gpu_bytes, one.metering().gpu_by) == (None, refused)
+    assert one.notes() == [f"whether others are on this GPU is not told: {refused}"]
 
 
 @pytest.mark.parametrize(
@@ -133,6 +145,47 @@ def test_what_nothing_tells_is_not_measured_with_nvmls_reason(monkeypatch: pytes
     told = measured(meter()).metering()
     assert (told.energy_uj, told.energy_by) == (None, "NVML says: Not Supported (nvmlDeviceGetTotalEnergyConsumption)")
     assert (told.gpu_bytes, told.gpu_by) == (None, NO_PROCESS)
+
+
+def test_who_was_told_before_and_is_refused_after_is_a_note_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = "nvmlDeviceGetComputeRunningProcesses_v3"
+    monkeypatch.setenv("FAKE_NVML", f"pid=-1,processes=2,fail:{call}=15,after:{call}=2")
+    known, unknown = measured(meter()).notes()
+    assert known.startswith("1 other process has memory on this GPU (100001)")
+    assert unknown == (
+        "whether others are on this GPU is not told: NVML says: GPU is lost (nvmlDeviceGetComputeRunningProcesses)"
+    )
+
+
+def test_memory_that_only_the_warm_up_told_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = "nvmlDeviceGetComputeRunningProcesses_v3"
+    monkeypatch.setenv("FAKE_NVML", f"pid=-1,fail:{call}=4,after:{call}=4")  # two calls a list: the facts, one look
+    one = measured(meter())
+    assert (one._told["used_bytes"], one._told["used_looks"]) == (700 << 20, 1)
+    told = one.metering()
+    refused = "NVML says: Insufficient Permissions (nvmlDeviceGetComputeRunningProcesses)"
+    assert (told.gpu_bytes, told.gpu_by) == (None, f"{gpu_account.UNTOLD}: {refused}")
+    assert told.energy_uj is not None
+
+
+@pytest.mark.parametrize(
+    ("account", "found"),
+    [
+        (
+            {"used_gap_ns": 1000 * MS},
+            (7, "NVML, the highest of 3 looks (2 in the timed part), one each 100 ms (1000 ms at most)"),
+        ),
+        ({"used_gap_ns": 1001 * MS}, (None, "NVML did not tell it for 1 s of the timed part")),
+        ({"used_gap_ns": 2500 * MS, "used_why": "no"}, (None, "NVML did not tell it for 2.5 s of the timed part: no")),
+        ({"used_timed": 0, "used_gap_ns": 5 * MS}, (None, gpu_account.UNTOLD)),
+    ],
+)
+def test_memory_is_of_looks_that_told_it_and_of_no_long_time_without(
+    account: dict[str, Any], found: tuple[int | None, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu_account, "MOST_GAPS", 10)
+    told = gpu_account.metering_of({**GOOD, **account}, 10**9, 100 * MS)
+    assert (told.gpu_bytes, told.gpu_by) == found
 
 
 def test_times_that_are_no_times_of_the_timed_part_are_no_energy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +266,7 @@ def test_a_sampler_that_does_not_speak_json_objects_is_dropped(answer: str, monk
     "lie",
     [
         {"energy_uj": "much"}, {"energy_uj": True}, {"energy_ns": -1}, {"energy_ns": None},
-        {"used_bytes": -1}, {"used_bytes": 1 << 60}, {"used_looks": None}, {"gap_ns": 0.5},
+        {"used_bytes": -1}, {"used_bytes": 1 << 60}, {"used_looks": None}, {"used_gap_ns": 0.5}, {"used_timed": -1},
         {"integral_uj": [], "energy_uj": None},
     ],
 )  # fmt: skip
@@ -297,7 +350,7 @@ def test_the_counter_is_read_at_both_ends_of_the_timed_part(monkeypatch: pytest.
     begun = sampler.begin()["at_ns"]
     told = sampler.end()
     assert told["energy_uj"] == 7
-    assert told["energy_ns"] == 3000 - begun
+    assert told["energy_ns"] == 6000 - begun
     assert (told["used_bytes"], told["used_why"]) == (None, "nobody")
     assert (told["source"], told["whole"]) == ("a counter", "all")
 

@@ -37,17 +37,33 @@ def test_a_hole_of_a_few_samples_takes_the_mean_of_the_rest() -> None:
 
 def test_memory_counts_from_the_first_look_all_else_from_the_beginning_of_the_timed_part() -> None:
     tally = Tally()
-    tally.hold(500)
+    tally.hold(2, 500)
     tally.add(5, {"power_mw": 9, "reasons": HEAT, "temperature_c": 99})
     tally.begin(10 * MS)
-    tally.hold(300)
-    tally.hold(None, "it is gone")
+    tally.hold(15 * MS, 300)
+    tally.hold(16 * MS, None, "it is gone")
     tally.add(20 * MS, {"temperature_c": 40, "reasons": CAP})
     tally.add(30 * MS, {"temperature_c": 50, "reasons": HEAT | CAP})
     told = tally.told()
     assert (told["used_bytes"], told["used_looks"], told["used_why"]) == (500, 2, "it is gone")
+    assert (told["used_timed"], told["used_gap_ns"]) == (1, 15 * MS)  # none after the one at 15 ms
     assert told["ranges"] == {"temperature_c": [40, 45, 50]}
     assert (told["slowed"], told["capped"], told["count"]) == ({"heat (by the hardware)": 1}, 2, 2)
+
+
+def test_the_longest_time_without_a_look_that_told_the_memory_is_told() -> None:
+    tally = Tally()
+    tally.hold(1 * MS, 500)
+    tally.begin(1000 * MS)
+    for at_ms in (1010, 1110, 1310):
+        tally.hold(at_ms * MS, 500)
+        tally.hold((at_ms + 50) * MS, None, "refused")
+        tally.add((at_ms + 50) * MS, {})
+    told = tally.told()
+    assert (told["used_looks"], told["used_timed"], told["used_gap_ns"]) == (4, 3, 200 * MS)
+    tally.begin(2000 * MS)
+    tally.add(2500 * MS, {})
+    assert (tally.told()["used_timed"], tally.told()["used_gap_ns"]) == (0, 500 * MS)
 
 
 def test_nothing_sampled_tells_nothing() -> None:

@@ -9,7 +9,7 @@ import pytest
 from bench.device import gpu_sampler
 from bench.device.gpu_sampler import look_at
 from bench.device.jetson import NO_COUNTER, UNIFIED, Jetson, is_jetson, rails
-from bench.device.nvml import NotTold
+from bench.device.nvml_refusals import NotTold
 from tests.device.boards import written
 
 HWMON = "sys/bus/i2c/devices/1-0040/hwmon/hwmon3"

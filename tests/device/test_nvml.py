@@ -1,4 +1,4 @@
-"""Asking NVML: the real pynvml on a compiled stand-in, with every error on every call, and what tells nothing."""
+"""Asking NVML: the real pynvml on a compiled stand-in; what is told, what is nonsense, what there is not."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pynvml
 import pytest
 
 from bench.device import gpu_facts
-from bench.device.nvml import UNSEEN, UNTOLD, NotTold, Nvml, slowed_by
+from bench.device.nvml import Nvml, slowed_by
+from bench.device.nvml_processes import UNSEEN, UNTOLD
+from bench.device.nvml_refusals import NotTold
 from tests.device.fake_nvml import UUID, Fake
 
-NOT_SUPPORTED, GPU_IS_LOST = 3, 15
-ERRORS = [code for name, code in vars(pynvml).items() if name.startswith("NVML_ERROR_") and code] + [777]
+NOT_SUPPORTED = 3
 READ = {
     "power_mw": 250_000,
     "sm_mhz": 1410,
@@ -26,31 +26,6 @@ READ = {
     "reasons": 0,
     "busy_percent": 97,
 }
-LOST: dict[str, set[str]] = {
-    "nvmlDeviceGetPowerUsage": {"power_mw"},
-    "nvmlDeviceGetClockInfo": {"sm_mhz", "memory_mhz"},
-    "nvmlDeviceGetTemperatureV": set(),
-    "nvmlDeviceGetTemperature": set(),
-    "nvmlDeviceGetCurrentClocksEventReasons": set(),
-    "nvmlDeviceGetCurrentClocksThrottleReasons": set(),
-    "nvmlDeviceGetUtilizationRates": {"busy_percent"},
-    "nvmlDeviceGetTotalEnergyConsumption": set(),
-    "nvmlDeviceGetComputeRunningProcesses_v3": set(),
-    "nvmlDeviceGetGraphicsRunningProcesses_v3": set(),
-    "nvmlDeviceGetMPSComputeRunningProcesses_v3": set(),
-    "nvmlDeviceGetName": {"name"},
-    "nvmlDeviceGetUUID": {"uuid"},
-    "nvmlSystemGetDriverVersion": {"driver"},
-    "nvmlSystemGetCudaDriverVersion": {"cuda"},
-    "nvmlDeviceGetMemoryInfo": {"memory_bytes", "used_bytes"},
-    "nvmlDeviceGetEccMode": {"ecc"},
-    "nvmlDeviceGetMigMode": {"mig"},
-    "nvmlDeviceGetPersistenceMode": {"persistence"},
-    "nvmlDeviceGetEnforcedPowerLimit": {"power_limit_mw"},
-    "nvmlDeviceGetPowerManagementDefaultLimit": {"default_power_limit_mw"},
-    "nvmlDeviceGetMaxClockInfo": {"max_sm_mhz", "max_memory_mhz"},
-}
-"""Every call that is made of a GPU, and what is not told without it: nothing where another is asked in its place."""
 
 
 def test_a_gpu_tells_what_it_is_and_how_it_is_set(fake: Fake) -> None:
@@ -84,41 +59,6 @@ def test_what_is_sampled_is_read(fake: Fake) -> None:
     gpu = Nvml().gpu(UUID)
     assert gpu.read() == READ
     assert gpu.why_not == {}
-
-
-@pytest.mark.parametrize("call", LOST)
-def test_every_error_of_every_call_costs_what_it_tells_and_no_more(call: str, fake: Fake) -> None:
-    nvml = Nvml()
-    whole = gpu_facts.facts(nvml, nvml.gpu(UUID))
-    for code in ERRORS:
-        if code == pynvml.NVML_ERROR_INSUFFICIENT_SIZE and "Processes" in call:
-            continue  # means that the list is longer
-        fake.fail(call, code)
-        told = gpu_facts.facts(nvml, nvml.gpu(UUID))
-        assert set(told["why_not"]) == LOST[call], code
-        assert set(whole) - set(told) == LOST[call] - {"busy_percent"}, code
-        assert all(call in reason for reason in told["why_not"].values()), code
-
-
-@pytest.mark.parametrize("code", ERRORS)
-def test_every_error_of_the_counter_and_the_lists_is_a_reason(code: int, fake: Fake) -> None:
-    gpu = Nvml().gpu(UUID)
-    fake.fail("nvmlDeviceGetTotalEnergyConsumption", code)
-    with pytest.raises(NotTold, match=r"NVML says: .+ \(nvmlDeviceGetTotalEnergyConsumption\)"):
-        gpu.energy_uj()
-    for kind in ("Compute", "Graphics", "MPSCompute"):
-        fake.fail(f"nvmlDeviceGet{kind}RunningProcesses_v3", code)
-    if code != pynvml.NVML_ERROR_INSUFFICIENT_SIZE:  # that means: the list is longer
-        with pytest.raises(NotTold, match="nvmlDeviceGetComputeRunningProcesses"):
-            gpu.used_bytes([os.getpid()])
-
-
-@pytest.mark.parametrize("code", ERRORS)
-def test_a_library_that_does_not_begin_is_a_reason(code: int, fake: Fake) -> None:
-    fake.fail("nvmlInitWithFlags", code)
-    with pytest.raises(NotTold, match=r"NVML says: .+ \(nvmlInit\)"):
-        Nvml()
-    assert gpu_facts.ask()["gpus"] == [] and "NVML says" in gpu_facts.ask()["why_not"]
 
 
 def test_memory_is_this_processs_or_not_told_with_the_reason(fake: Fake) -> None:

@@ -75,6 +75,46 @@ def test_what_the_driver_refuses_is_not_told_with_the_reason(machine: Path, monk
     assert "lost" in gpu.why_not["name"]
 
 
+def test_who_is_on_a_gpu_is_never_none_where_the_list_is_refused(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_NVML", "processes=3,fail:nvmlDeviceGetComputeRunningProcesses_v3=4")
+    (gpu,) = read_gpus(machine).gpus
+    assert gpu.others is None
+    found = {one.name: one for one in gpu_findings([gpu])}["GPU 0 processes"]
+    refused = "not told: NVML says: Insufficient Permissions (nvmlDeviceGetComputeRunningProcesses)"
+    assert (found.severity, found.found, found.remedy) == (NOTE, refused, "nvidia-smi -i 0")
+
+
+@pytest.mark.parametrize(
+    ("nvml", "words", "name"),
+    [
+        ("HandleByIndex_v2=15", "NVML says: GPU is lost (nvmlDeviceGetHandleByIndex)", ""),
+        ("HandleByIndex_v2=4", "NVML says: Insufficient Permissions (nvmlDeviceGetHandleByIndex)", ""),
+        (
+            "Name=15",
+            "NVML says: GPU is lost (nvmlDeviceGetName)",
+            "NVML says: GPU is lost (nvmlDeviceGetName) · 80 GiB",
+        ),
+        ("PowerUsage=15", "NVML says: GPU is lost (nvmlDeviceGetPowerUsage)", "Made-up GPU 0 · 80 GiB"),
+    ],
+)
+def test_a_gpu_that_is_lost_is_a_warning_in_nvmls_own_words(
+    nvml: str, words: str, name: str, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_NVML", f"fail:nvmlDeviceGet{nvml}")
+    read = read_gpus(machine)
+    (finding,) = gpu_findings(read.gpus, read.why_not, read.remedy)
+    assert (finding.name, finding.severity, finding.found) == ("GPU 0", WARN, words)
+    assert "nvidia-smi -i 0 -q" in finding.remedy and "sudo nvidia-smi -i 0 -r, or restart" in finding.remedy
+    diagnosis = Diagnosis(Machine(), State(), (), (finding,), read.gpus)
+    shown = doctor.render(diagnosis, width=160)
+    machines, disturbs = shown.split("\nbackends\n")
+    assert f"{name or words} · driver 580.95.05, CUDA up to 13.0" in machines
+    assert words in disturbs
+    assert "1 thing would disturb a measurement" in shown
+
+
 @pytest.mark.parametrize(
     ("nvml", "why_not"),
     [
@@ -142,6 +182,12 @@ def test_what_disturbs_comes_with_the_command_for_that_gpu(
     assert (one.severity, one.found) == (severity, found)
     assert one.why
     assert one.remedy.startswith(remedy)
+
+
+def test_a_name_that_is_refused_is_the_reason() -> None:
+    nameless = replace(WELL, name=None, why_not={"name": "NVML says: Unknown Error (nvmlDeviceGetName)"})
+    text = doctor.render(Diagnosis(Machine(), State(), (), gpu_findings([nameless]), (nameless,)), width=120)
+    assert "NVML says: Unknown Error (nvmlDeviceGetName) · 80 GiB · driver 580.95.05" in text
 
 
 def test_a_person_reads_the_gpu_with_its_driver() -> None:

@@ -18,7 +18,8 @@ import pytest
 from backends import cuda_probe
 from bench.device.gpu_meter import GpuMeter
 from bench.device.metering import Metering
-from bench.device.nvml import Gpu, NotTold, Nvml
+from bench.device.nvml import Gpu, Nvml
+from bench.device.nvml_refusals import NotTold
 from tests.gpu.allocating import allocated
 from tests.gpu.sessions import layers, opened, query
 

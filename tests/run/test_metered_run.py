@@ -76,6 +76,17 @@ def test_more_memory_than_the_limit_is_missed(tmp_path: Path) -> None:
     assert "missed, throttled" in printed and "the GPU: heat (by the hardware) in" in printed
 
 
+def test_no_limit_on_memory_is_met_by_what_only_the_warm_up_told(tmp_path: Path) -> None:
+    call = "nvmlDeviceGetComputeRunningProcesses_v3"
+    refused = f"pid=-1,fail:{call}=4,after:{call}=4"  # two calls a list: for the facts, then for one look
+    code, printed, cases = run(tmp_path, "1 GiB", refused, "--on", "gpu")
+    assert code == 3, printed
+    found = verdicts(cases["gpu"])
+    assert (found["latency p50"]["outcome"], found["gpu memory"]["outcome"]) == ("met", "not measured")
+    told = "NVML told it before the timed part and never in it: NVML says: Insufficient Permissions"
+    assert told in found["gpu memory"]["reason"]
+
+
 @pytest.mark.parametrize(
     ("nvml", "reason"),
     [
