@@ -79,6 +79,16 @@ def test_a_probe_lists_the_gpus_that_torch_can_use(driver: list[Found]) -> None:
 @pytest.mark.parametrize(
     ("settings", "name", "why"),
     [
+        (
+            Settings(extra={"cpu fallback": "allowed"}),
+            "cpu fallback",
+            "it is of a GPU, and this target's device is cpu",
+        ),
+        (
+            Settings(extra={"cpu fallback": "refused"}),
+            "cpu fallback",
+            "it is of a GPU, and this target's device is cpu",
+        ),
         (Settings(extra={"cuda graph": True}), "cuda graph", "it is of a GPU"),
         (Settings(extra={"gpu memory limit": "2 GiB"}), "gpu memory limit", "it is of a GPU"),
         (Settings(precision="tf32"), "precision", "a CPU has fp32"),
