@@ -10,6 +10,10 @@ SETTINGS = {"ECC": "ecc", "MIG": "mig", "persistence": "persistence"}
 NAMED = 5
 """So many other processes are named."""
 
+SILENT_TEXT = (
+    "the GPU was not looked at while it was measured: %s; that this GPU is what computed is the adapter's own word"
+)
+
 
 def facts_of(gpu: Account, account: Account) -> Dict[str, str]:
     """Of the GPU's own facts and of the account of the timed part; what is not told is left out."""
@@ -64,7 +68,7 @@ def notes_of(gpu: Account, account: Account, silent: str) -> List[str]:
         some = "1 other process has" if len(others) == 1 else "%d other processes have" % len(others)
         notes.append("%s memory on this GPU (%s): what they compute is in its latencies and its energy" % (some, named))
     if silent:
-        notes.append("the GPU was not looked at while it was measured: %s" % silent)
+        notes.append(SILENT_TEXT % silent)
     return notes
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import ExitStack, nullcontext
 from typing import Any, Dict, List
 
-from . import memory, records, throttling
+from . import gpu_named, memory, records, throttling
 from .adapter import Adapter, AdapterError, Arrays, DeviceUnavailable, Session, Settings
 from .answers import send_answers
 from .audit import CHANGES_TEXT, audit_session, changes_later
@@ -103,6 +103,7 @@ class ProcessRunner:
     def _say_facts(self, session: Session, library: SampleLibrary, versions: Dict[str, str], nan: NanCount) -> None:
         cost = loop_cost()
         facts, notes = facts_of(session, Settings(**self.job.settings))
+        gpu_named.demand(facts["device"])
         self._note(notes)
         if self.job.cores:
             facts["cores"] = ",".join(map(str, self.job.cores))
