@@ -31,6 +31,9 @@ HELP = (
 )
 OPTIONS: Mapping[str, Declared] = {COMMAND: HELP}
 _ARTIFACT = re.compile(r"\{([A-Za-z0-9_.-]+)\}")
+_DEVICE = re.compile(r"cpu|cuda:[0-9]{1,3}|other-[A-Za-z0-9_.-]+(:[0-9]{1,3})?")
+DEVICES = "cpu, cuda:N, or other-NAME for what only the program knows, like other-npu"
+"""``cuda:N`` is asked of the driver; ``other-NAME`` cannot be taken for the name of a device that was looked at."""
 
 
 class CommandAdapter:
@@ -53,7 +56,10 @@ class CommandAdapter:
         return tuple(self._running)
 
     def conflict(self, model: ModelFiles, settings: Settings) -> Conflict:
-        """What ``open`` would refuse: no program, or one that is not where the contract says."""
+        """What ``open`` would refuse: an unknown device, no program, or one that is not where the contract says."""
+        why = _unknown(settings.device)
+        if why:
+            return "device", why
         if settings.residency != "host":
             return "residency", "a query reaches the program through the host's memory: say `residency: host`"
         try:
@@ -71,6 +77,9 @@ class CommandAdapter:
 
     def open(self, model: ModelFiles, settings: Settings) -> CommandSession:
         options.check_known(settings, self.options, (settings.device,))
+        why = _unknown(settings.device)
+        if why:
+            raise DeviceUnavailable(why)
         options.refuse(self.conflict(model, settings))
         words, used = _filled(_words(settings), model)
         words[0] = _program(words[0], model.code_dir)
@@ -81,6 +90,12 @@ class CommandAdapter:
         except BaseException:
             pipe.close()
             raise
+
+
+def _unknown(device: str) -> str:
+    """Why a device is none that a program may say; nothing where it is one."""
+    known = _DEVICE.fullmatch(device)
+    return "" if known else "nothing looks at a device `%s`; of a program it is %s" % (device, DEVICES)
 
 
 def _words(settings: Settings) -> List[str]:
@@ -119,11 +134,11 @@ def _program(word: str, folder: Optional[Path]) -> str:
 
 
 def _of_the_device(device: str, program: str) -> Dict[str, object]:
-    """Of a GPU that is named: which it is, and whose word it is; DeviceUnavailable where the driver has none such."""
-    if device.partition(":")[0] != "cuda":
+    """Whose word a device is, and which GPU is named; DeviceUnavailable where the driver has none such."""
+    if device == "cpu":
         return {}
-    gpu = cuda_probe.demanded(device)
-    return {"gpu": gpu._asdict(), "notes": ["that %s is what computed is the word of %s" % (device, program)]}
+    gpu = {"gpu": cuda_probe.demanded(device)._asdict()} if device.startswith("cuda:") else {}
+    return dict(gpu, notes=["that %s is what computed is the word of %s" % (device, program)])
 
 
 def _greeted(pipe: Pipe, settings: Settings, used: Mapping[str, Path], program: str) -> Dict[str, object]:

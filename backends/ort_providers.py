@@ -106,12 +106,13 @@ def conflict(model: ModelFiles, settings: Settings, values: Mapping[str, Any]) -
         able = " or ".join(BY_DEVICE[kind])
         return PROVIDER, "%s does not run on device `%s`: it takes %s" % (word, settings.device, able)
     foreign: Tuple[str, ...] = () if word == "tensorrt" else _OF_TENSORRT
-    foreign += () if word in ("cuda", "tensorrt") else _OF_CUDA
+    foreign += {"cuda": (), "tensorrt": (SEARCH, MEMORY)}.get(word, _OF_CUDA)
     foreign += (FALLBACK,) if kind == "cpu" else ()
     for name in foreign:
         if name in settings.extra:
             return name, "the %s provider has no such thing: it is for %s" % (
-                word, "tensorrt" if name in _OF_TENSORRT else "a GPU, like `device: cuda:0`",
+                word, "tensorrt" if name in _OF_TENSORRT else
+                "provider `cuda`" if word == "tensorrt" else "a GPU, like `device: cuda:0`",
             )  # fmt: skip
     if kind != "cpu" and values["execution mode"] == "parallel":
         return "execution mode", "a GPU's provider runs nodes in sequence, whatever is asked for: leave it out"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Tuple
 
-from backends import cuda_probe
+from backends import cuda_probe, torch_places
 from bench.device import records
 from bench.device.adapter import DeviceUnavailable, Settings
 from bench.device.declared import Conflict, Declared, OneOf, Size, bytes_of
@@ -35,7 +35,8 @@ def is_cuda(device: str) -> bool:
 def conflict(settings: Settings) -> Conflict:
     """What has no meaning on the device that was asked for, or not together."""
     extra, on_gpu = settings.extra, is_cuda(settings.device)
-    asked = next((name for name in OPTIONS if name in extra and extra[name] is not False), None)
+    of_a_gpu = (torch_places.FALLBACK, *OPTIONS)
+    asked = next((name for name in of_a_gpu if name in extra and extra[name] is not False), None)
     if asked is not None and not on_gpu:
         return asked, "it is of a GPU, and this target's device is %s" % settings.device
     if settings.precision == "tf32" and not on_gpu:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from time import perf_counter_ns
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Set, Tuple
 
 from backends import staging, torch_cuda, torch_graph, torch_places
 from backends.torch_session import TorchSession, TorchStateSession, callable_of
@@ -21,10 +22,17 @@ class TorchCudaSession(TorchSession):
     _graph: Optional[torch_graph.Captures] = None
     _plain: Any = None
 
+    def __init__(self, *given: Any) -> None:
+        self._looked: Set[Tuple[Tuple[str, Tuple[int, ...], str], ...]] = set()
+        self._on_cpu: "Counter[str]" = Counter()
+        super().__init__(*given)
+
     def stage(self, query: Query) -> Any:
         staged = super().stage(query)
-        if "operators on the cpu" not in self._facts:
+        shapes = tuple((name, array.shape, str(array.dtype)) for name, array in sorted(query.arrays.items()))
+        if shapes not in self._looked:
             self._look(staged)
+            self._looked.add(shapes)
         if self._facts[torch_cuda.GRAPH] is not True:
             return staged
         if self._graph is None:
@@ -116,11 +124,16 @@ class TorchCudaSession(TorchSession):
         return outputs.cpu()
 
     def _look(self, staged: Any) -> None:
-        """Run one query, untimed, and see where each operator of it runs."""
-        found = torch_places.astray(self._torch, lambda: self._plain(*self._to_device(staged)))
-        self._facts["operators on the cpu"] = found
+        """Run one query, untimed, and see where each operator of it runs. The facts tell of every shape's."""
+        moved = self._to_device(staged)
+        seen = torch_places.look(self._torch, lambda: self._plain(*moved))
+        found = torch_places.listed(seen.on_cpu)
+        if found and not seen.on_device:
+            raise DeviceUnavailable(torch_places.whole_refusal(found, self._device))
         if found and self._facts[torch_places.FALLBACK] != "allowed":
             raise DeviceUnavailable(torch_places.refusal(found, self._device))
+        self._on_cpu |= seen.on_cpu
+        found = self._facts[torch_places.FOUND] = torch_places.listed(self._on_cpu)
         if found:
             self._facts["notes"] = [torch_places.note(found, self._device)]
 

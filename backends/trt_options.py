@@ -62,10 +62,10 @@ def kinds_of(values: Mapping[str, Any]) -> Tuple[str, ...]:
 def conflict(model: ModelFiles, settings: Settings) -> Conflict:
     """The option that does not go with the others or with the model, and why."""
     said = settings.extra
-    if said.get(CHOICE) == ENGINE:
-        for name in OF_BUILDING:
-            if name in said:
-                return name, "the artifact is an engine that was built already: leave it out"
+    why = _built_already(model, str(said.get(CHOICE, "auto")))
+    building = next((name for name in OF_BUILDING if name in said), None)
+    if why and building is not None:
+        return building, why
     if SIZES not in said:
         return None
     try:
@@ -73,6 +73,15 @@ def conflict(model: ModelFiles, settings: Settings) -> Conflict:
     except ValueError as error:
         return SIZES, str(error)
     return None
+
+
+def _built_already(model: ModelFiles, chosen: str) -> str:
+    """Why nothing is built, for what is said of building; nothing where an engine is."""
+    if chosen == ENGINE:
+        return "the artifact is an engine that was built already: leave it out"
+    if chosen == "auto" and ENGINE in model.artifacts and ONNX not in model.artifacts:
+        return "what there is to run is an engine that was built already: leave it out, or add an `onnx` artifact"
+    return ""
 
 
 def ranges_of(text: str, model: ModelFiles) -> Dict[str, Range]:

@@ -10,6 +10,10 @@ SETTINGS = {"ECC": "ecc", "MIG": "mig", "persistence": "persistence"}
 NAMED = 5
 """So many other processes are named."""
 
+SILENT_TEXT = (
+    "the GPU was not looked at while it was measured: %s; that this GPU is what computed is the adapter's own word"
+)
+
 
 def facts_of(gpu: Account, account: Account) -> Dict[str, str]:
     """Of the GPU's own facts and of the account of the timed part; what is not told is left out."""
@@ -67,7 +71,7 @@ def notes_of(gpu: Account, account: Account, silent: str) -> List[str]:
     if unseen:  # before, or only after; a Jetson never tells
         notes.append("whether others are on this GPU is not told: %s" % unseen)
     if silent:
-        notes.append("the GPU was not looked at while it was measured: %s" % silent)
+        notes.append(SILENT_TEXT % silent)
     return notes
 
 

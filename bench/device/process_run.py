@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import ExitStack, nullcontext
 from typing import Any, Dict, List
 
-from . import memory, records, throttling
+from . import gpu_named, memory, records, throttling
 from .adapter import Adapter, AdapterError, Arrays, DeviceUnavailable, Session, Settings
 from .answers import send_answers
 from .audit import CHANGES_TEXT, audit_session, changes_later
@@ -41,6 +41,7 @@ class ProcessRunner:
         self.host = host
         self.adapter: Adapter
         self.said: Dict[str, Any] = {}
+        self.noted: List[str] = []
         self.started: memory.Started = tuple
 
     def measure(self) -> None:
@@ -103,7 +104,9 @@ class ProcessRunner:
     def _say_facts(self, session: Session, library: SampleLibrary, versions: Dict[str, str], nan: NanCount) -> None:
         cost = loop_cost()
         facts, notes = facts_of(session, Settings(**self.job.settings))
+        gpu_named.demand(facts["device"])
         self._note(notes)
+        self.noted = notes
         if self.job.cores:
             facts["cores"] = ",".join(map(str, self.job.cores))
         if self.job.workers > 1:
@@ -119,8 +122,11 @@ class ProcessRunner:
         self.channel.send(records.FACTS, self.said)
 
     def _say_again(self, session: Session) -> None:
-        """What a session knows only once it was measured, such as the most memory that it took of a device."""
-        now = {name: fact for name, fact in session.facts().items() if name != records.NOTES}
+        """What a session knows only once it was measured: the most memory that it took, notes of other batch sizes."""
+        now = dict(session.facts())
+        notes = now.pop(records.NOTES, [])
+        told = notes if isinstance(notes, (list, tuple)) else []
+        self._note([note for note in told if isinstance(note, str) and note not in self.noted])
         if any(self.said["facts"].get(name) != fact for name, fact in now.items()):
             self.said["facts"].update(now)
             self.channel.send(records.FACTS, self.said)

@@ -69,6 +69,12 @@ class SaysCuda(Echo):
     device = "cuda:0"
 
 
+class SaysWhatItIsTold(Echo):
+    """Its device is the word that it was started with."""
+
+    device = sys.argv[-1]
+
+
 class Crashes(Echo):
     def run(self, x: Any) -> Any:
         os.kill(os.getpid(), signal.SIGSEGV)

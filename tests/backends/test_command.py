@@ -147,6 +147,26 @@ def test_a_gpu_that_only_the_program_speaks_of_is_none(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
+    "device",
+    ["gpu", "gpu:0", "cuda", "CUDA:0", "Cuda:0", "cuda:one", "nvidia", "H200", "CPU", "npu", "other-"],
+)
+def test_a_device_that_nothing_looks_at_is_refused_though_the_program_echoes_its_name(device: str) -> None:
+    settings = Settings(device=device, extra=python("SaysWhatItIsTold", device))
+    refused = CommandAdapter().conflict(MODEL, settings)
+    assert refused is not None and refused[0] == "device"
+    with pytest.raises(AdapterError, match=f"nothing looks at a device `{device}`; of a program it is cpu, cuda:N, or"):
+        CommandAdapter().open(MODEL, settings)
+
+
+def test_a_device_that_only_the_program_knows_is_called_other_and_a_note_says_whose_word_it_is() -> None:
+    settings = Settings(device="other-npu:1", extra=python("SaysWhatItIsTold", "other-npu:1"))
+    with CommandAdapter().open(MODEL, settings) as session:
+        facts: Any = session.facts()
+    assert "gpu" not in facts
+    assert facts["notes"][0].startswith("that other-npu:1 is what computed is the word of python")
+
+
+@pytest.mark.parametrize(
     ("command", "because"),
     [
         ("./missing", "there is no file `./missing` in the contract's folder"),
@@ -321,6 +341,19 @@ def test_a_program_runs_only_where_it_was_allowed(tmp_path: Path) -> None:
     done = benchpact("run", "c.yaml", "-q", "--allow-code")
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "started").exists()
+
+
+def test_check_refuses_a_device_that_nothing_looks_at(tmp_path: Path) -> None:
+    from tests.run.backends_on_path import offer
+
+    (tmp_path / "m.weights").write_text("weights")
+    (tmp_path / "c.yaml").write_text(CONTRACT.replace("./model", "sh") + "    device: H200\n")
+    environment = offer(tmp_path / "site", {"command": COMMAND})
+    command = [sys.executable, "-m", "bench", "check", "c.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    told = " ".join((done.stdout + done.stderr).split())
+    assert "c.yaml:13:13: `device` of target `own`: nothing looks at a device `H200`; of a program it is cpu" in told
 
 
 def test_the_pages_own_model_runs(tmp_path: Path) -> None:

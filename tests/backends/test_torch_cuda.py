@@ -79,6 +79,16 @@ def test_a_probe_lists_the_gpus_that_torch_can_use(driver: list[Found]) -> None:
 @pytest.mark.parametrize(
     ("settings", "name", "why"),
     [
+        (
+            Settings(extra={"cpu fallback": "allowed"}),
+            "cpu fallback",
+            "it is of a GPU, and this target's device is cpu",
+        ),
+        (
+            Settings(extra={"cpu fallback": "refused"}),
+            "cpu fallback",
+            "it is of a GPU, and this target's device is cpu",
+        ),
         (Settings(extra={"cuda graph": True}), "cuda graph", "it is of a GPU"),
         (Settings(extra={"gpu memory limit": "2 GiB"}), "gpu memory limit", "it is of a GPU"),
         (Settings(precision="tf32"), "precision", "a CPU has fp32"),
@@ -119,13 +129,18 @@ def test_a_run_on_a_gpu_that_is_not_there_has_no_number(tmp_path: Path) -> None:
 # What a session does, and what it waits for
 
 
-def session(fake: Torch, example: Example, **facts: Any) -> Any:
-    """A session on the stand-in, opened as the adapter opens one; ``facts`` replace those of a GPU."""
+def session(fake: Torch, example: Example, looks: bool = False, **facts: Any) -> Any:
+    """A session on the stand-in, opened as the adapter opens one; ``facts`` replace those of a GPU.
+
+    On the stand-in the CPU computes, which a session refuses where it ``looks``.
+    """
     told = {"device": "cuda:0", "residency": "device", "cuda graph": False, torch_places.FALLBACK: "allowed", **facts}
     loaded = torch_load.load(torch, example.model, "eager")
     kind = TorchCudaStateSession if example.model.state else TorchCudaSession
     opened: Any = kind(fake, loaded, example.model, ON_GPU, told)
     opened._open.enter_context(torch.inference_mode())
+    if not looks:
+        opened._look = lambda staged: None
     return opened
 
 
@@ -235,29 +250,122 @@ def test_operators_on_the_cpu_are_seen_in_every_kind_of_model(make: Any, tmp_pat
     module = torch_load.load(torch, example.model, next(iter(example.model.artifacts))).module
     arguments = torch.from_numpy(mlp.queries[0].arrays["x"])
     with torch.inference_mode():
-        found = torch_places.astray(torch, lambda: module(arguments))
+        seen = torch_places.look(torch, lambda: module(arguments))
+    assert not seen.on_device
+    found = torch_places.listed(seen.on_cpu)
     assert any(one.startswith(("aten.mm", "aten.matmul")) for one in found), found
 
 
-def test_a_model_that_the_cpu_computes_is_refused_by_its_operators_names(fake: Torch, mlp: Example) -> None:
+@pytest.mark.parametrize("allowed", ["refused", "allowed"])
+def test_a_model_that_the_cpu_computes_whole_is_refused_whatever_is_allowed(
+    allowed: str, fake: Torch, mlp: Example
+) -> None:
     with (
-        session(fake, mlp, **{torch_places.FALLBACK: "refused"}) as opened,
+        session(fake, mlp, looks=True, **{torch_places.FALLBACK: allowed}) as opened,
+        pytest.raises(
+            DeviceUnavailable, match=r"no operator of this model ran on cuda:0.*on the CPU ran aten\.\w+ \(\d\)"
+        ),
+    ):
+        opened.stage(mlp.queries[0])
+
+
+def bound(fake: Torch, mlp: Example, function: Any, allowed: str) -> Any:
+    """A session whose module is this function, with residency device: its argument is where ``fake`` has its GPU."""
+    opened = session(fake, mlp, looks=True, **{torch_places.FALLBACK: allowed})
+    opened._plain = function
+    return opened
+
+
+def partly(x: torch.Tensor) -> torch.Tensor:
+    """A product where ``x`` is, and a sum on the CPU."""
+    torch.ones(2) + 1
+    return x * 2
+
+
+def back_and_forth(x: torch.Tensor) -> torch.Tensor:
+    """What runs where ``x`` is are views and copies."""
+    on_cpu = torch.zeros(x.shape) * 2
+    return on_cpu.to(x.device).reshape(-1).reshape(x.shape).clone()
+
+
+def test_a_part_on_the_cpu_is_refused_by_its_operators_names_or_allowed_and_told(mlp: Example) -> None:
+    """``meta`` is a real device that is not the CPU; its tensors hold nothing."""
+    with (
+        bound(Torch("meta"), mlp, partly, "refused") as opened,
         pytest.raises(
             DeviceUnavailable, match=r"run on the CPU, not on cuda:0: aten\.\w+ \(\d\).*cpu fallback: allowed"
         ),
     ):
         opened.stage(mlp.queries[0])
-    with session(fake, mlp) as opened:
+    with bound(Torch("meta"), mlp, partly, "allowed") as opened:
         opened.stage(mlp.queries[0])
         facts = opened.facts()
-    assert "aten.relu (1)" in facts["operators on the cpu"]
+    assert "aten.add (1)" in facts["operators on the cpu"]
     assert "not on cuda:0, as `cpu fallback: allowed` permits" in facts["notes"][0]
 
 
+def test_copies_to_a_device_and_views_there_are_no_work_of_it(mlp: Example) -> None:
+    with (
+        bound(Torch("meta"), mlp, back_and_forth, "allowed") as opened,
+        pytest.raises(DeviceUnavailable, match="no operator of this model ran on cuda:0"),
+    ):
+        opened.stage(mlp.queries[0])
+
+
+def test_every_new_shape_is_looked_at_once(mlp: Example) -> None:
+    """A module may use the CPU for some sizes of batch alone."""
+    calls: list[int] = []
+
+    def from_five_on(x: torch.Tensor) -> torch.Tensor:
+        calls.append(len(x))
+        return partly(x) if len(x) >= 5 else x * 2
+
+    queries = [Query({"x": np.ones((samples, 8), np.float32)}, samples) for samples in (1, 2, 5)]
+    with bound(Torch("meta"), mlp, from_five_on, "allowed") as opened:
+        for query in (*queries[:2], *queries[:2]):
+            opened.stage(query)
+        assert opened.facts()["operators on the cpu"] == [] and "notes" not in opened.facts()
+        opened.stage(queries[2])
+        opened.stage(queries[0])
+        assert calls == [1, 2, 5]
+        assert "aten.add (1)" in opened.facts()["operators on the cpu"]
+    with bound(Torch("meta"), mlp, from_five_on, "refused") as opened:
+        opened.stage(queries[0])
+        for _ in range(2):
+            with pytest.raises(DeviceUnavailable, match="run on the CPU, not on cuda:0"):
+                opened.stage(queries[2])
+
+
+def test_no_shape_is_wholly_the_cpus_though_another_was_not(mlp: Example) -> None:
+    def from_five_on(x: torch.Tensor) -> torch.Tensor:
+        return back_and_forth(x) if len(x) >= 5 else x * 2
+
+    with bound(Torch("meta"), mlp, from_five_on, "allowed") as opened:
+        opened.stage(Query({"x": np.ones((1, 8), np.float32)}, 1))
+        with pytest.raises(DeviceUnavailable, match="no operator of this model ran on cuda:0"):
+            opened.stage(Query({"x": np.ones((5, 8), np.float32)}, 5))
+
+
+def test_each_look_at_torchscript_sees_all_of_it(tmp_path: Path) -> None:
+    """From its second run on, torch fuses a script's operators into kernels that are no operators any more."""
+    model = as_torchscript(examples.mlp(), tmp_path).model
+    module = torch_load.load(torch, model, "torchscript").module
+    optimised: list[bool] = []
+
+    def run() -> None:
+        optimised.append(torch._C._get_graph_executor_optimize())
+        module(torch.ones(2, 8))
+
+    with torch.inference_mode():
+        looks = [torch_places.look(torch, run) for _ in range(3)]
+    assert looks[0].on_cpu and looks == looks[:1] * 3
+    assert optimised == [False] * 3
+    assert torch._C._get_graph_executor_optimize()
+
+
 def test_where_the_device_computes_nothing_is_astray_and_what_comes_from_elsewhere_is_no_answer(mlp: Example) -> None:
-    """``meta`` is a real device that is not the CPU; its tensors hold nothing."""
     away = Torch("meta")
-    with session(away, mlp, **{torch_places.FALLBACK: "refused"}) as opened:
+    with session(away, mlp, looks=True, **{torch_places.FALLBACK: "refused"}) as opened:
         opened._module.to("meta")
         staged = opened.stage(mlp.queries[0])
         assert opened.facts()["operators on the cpu"] == []
@@ -351,11 +459,3 @@ def test_a_session_captures_each_query_and_replays_it(fake: Torch, mlp: Example)
         fake.cuda.said.clear()
         np.testing.assert_allclose(opened.read(opened.run(captured))["y"], mlp.answers[0]["y"], 1e-4, 1e-5)
     assert fake.cuda.said == ["replay", "synchronize"]
-
-
-def test_a_query_of_other_shapes_is_looked_at_once_for_all(fake: Torch, mlp: Example) -> None:
-    with session(fake, mlp) as opened:
-        opened.stage(mlp.queries[0])
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(torch_places, "astray", lambda *_: pytest.fail("it was looked at already"))
-            opened.stage(Query({"x": np.ones((5, 8), np.float32)}, 5))

@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.device.fake_nvml import Fake, compiled
+from tests.device.fake_nvml import Fake, compiled, driver
 
 
 @pytest.fixture(scope="session")
 def nvml_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compiled(tmp_path_factory.mktemp("nvml"))
+
+
+@pytest.fixture(scope="session")
+def driver_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return driver(tmp_path_factory.mktemp("driver"))
 
 
 @pytest.fixture

@@ -13,8 +13,16 @@ UUID = "GPU-00000000-0000-0000-0000-000000000000"
 
 def compiled(folder: Path) -> Path:
     """The folder with the library, for ``LD_LIBRARY_PATH``."""
-    library = folder / "libnvidia-ml.so.1"
-    command = ["cc", "-shared", "-fPIC", "-O1", "-w", "-Wl,-soname,libnvidia-ml.so.1", "-o", str(library), str(SOURCE)]
+    return _library(folder, "libnvidia-ml.so.1", SOURCE)
+
+
+def driver(folder: Path) -> Path:
+    """The folder with a driver beside NVML that has one GPU (``driver.c``), for sessions that say they run on it."""
+    return _library(folder, "libcuda.so.1", SOURCE.with_name("driver.c"))
+
+
+def _library(folder: Path, name: str, source: Path) -> Path:
+    command = ["cc", "-shared", "-fPIC", "-O1", "-w", f"-Wl,-soname,{name}", "-o", str(folder / name), str(source)]
     subprocess.run(command, check=True)
     return folder
 

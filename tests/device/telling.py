@@ -25,7 +25,8 @@ class TellingSession(SpinningSession):
         return {"gpu compute": self.asked * 1000, "enqueue": self.asked * 900, "host to device": 7}
 
     def facts(self) -> Mapping[str, object]:
-        return dict(super().facts(), asked=self.asked)
+        notes = ["it is made up", *(["it was asked"] if self.asked else [])]
+        return dict(super().facts(), asked=self.asked, notes=notes)
 
 
 class Telling(NullAdapter):

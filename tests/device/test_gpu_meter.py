@@ -36,9 +36,9 @@ GOOD = {
 
 
 @pytest.fixture(autouse=True)
-def machine(nvml_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def machine(nvml_folder: Path, driver_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with one GPU, on which this process holds memory; short times tell something, however busy it is."""
-    monkeypatch.setenv("LD_LIBRARY_PATH", str(nvml_folder))
+    monkeypatch.setenv("LD_LIBRARY_PATH", f"{nvml_folder}:{driver_folder}")
     monkeypatch.setenv("FAKE_NVML", "pid=-1")
     monkeypatch.setattr(gpu_account, "COUNTER_NS", 1)
     monkeypatch.setattr(gpu_account, "LATE", float("inf"))
@@ -205,6 +205,7 @@ def nothing(one: GpuMeter, reason: str) -> None:
     assert (told.energy_uj, told.gpu_bytes) == (None, None)
     assert reason in told.energy_by and reason in told.gpu_by
     assert one.notes()[-1].startswith("the GPU was not looked at while it was measured: ")
+    assert one.notes()[-1].endswith("; that this GPU is what computed is the adapter's own word")
     assert reason in one.notes()[-1]
     assert one._process is None
 

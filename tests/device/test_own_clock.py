@@ -55,6 +55,8 @@ def test_a_measurement_tells_them_beside_its_latencies() -> None:
     assert names["gpu compute"].count >= own_clock.FEWEST
     assert sum(block.count for block in told.run.blocks) == told.run.timings_count == len(told.ear.timings)
     assert told.run.facts["asked"] == names["gpu compute"].count, "facts are told again once it was measured"
+    own = [note for note in told.run.notes if note.startswith("it ")]
+    assert own == ["it is made up", "it was asked"], "and so are notes, each once"
     assert measure(job()).run.device_times == ()
 
 

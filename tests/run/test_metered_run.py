@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bench.device.metering import NO_GPU
-from tests.device.fake_nvml import compiled
+from tests.device.fake_nvml import compiled, driver
 from tests.run.backends_on_path import offer
 
 CONTRACT = """\
@@ -28,12 +28,13 @@ targets:
 """
 
 
-def run(folder: Path, limit: str, nvml: str, *words: str) -> tuple[int, str, dict[str, Any]]:
+def run(folder: Path, limit: str, nvml: str, *words: str, gpus: int = 1) -> tuple[int, str, dict[str, Any]]:
     """Exit code, what was printed, and the stored cases by target."""
     (folder / "contract.yaml").write_text(CONTRACT.replace("LIMIT", limit))
     environment = offer(folder / "offered", {"on-a-gpu": "tests.run.on_a_gpu:OnAGpu"})
     environment["PYTHONPATH"] += f":{':'.join(path for path in sys.path if path)}"
-    environment.update(LD_LIBRARY_PATH=str(compiled(folder)), FAKE_NVML=nvml, COLUMNS="200")
+    environment.update(LD_LIBRARY_PATH=str(driver(compiled(folder))), FAKE_NVML=nvml, FAKE_GPUS=str(gpus))
+    environment["COLUMNS"] = "200"
     command = [sys.executable, "-m", "bench", "run", "contract.yaml", "--results", "results", *words]
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=250, check=False
@@ -103,3 +104,13 @@ def test_a_sampler_that_fails_costs_its_figures_and_no_timing(nvml: str, reason:
         assert found[metric]["outcome"] == "not measured"
         assert reason in found[metric]["reason"]
     assert f"the GPU was not looked at while it was measured: {reason}" in printed
+    assert f"{reason}; that this GPU is what computed is the adapter's own word" in printed
+
+
+def test_an_adapter_that_only_says_it_runs_on_a_gpu_has_no_number(tmp_path: Path) -> None:
+    code, printed, cases = run(tmp_path, "1 GiB", "pid=-1", gpus=0)
+    assert code == 3, printed
+    said = "the adapter says that it runs on cuda:0, but NVIDIA's driver has no GPU (CUDA error 100)"
+    assert said in cases["gpu"]["failure"]["message"] and said in printed
+    assert all(one["figure"]["value"] is None for one in verdicts(cases["gpu"]).values())
+    assert verdicts(cases["cpu"])["latency p50"]["outcome"] == "met"

@@ -353,6 +353,20 @@ def test_what_is_for_building_is_nothing_to_an_engine() -> None:
         assert found == (name, "the artifact is an engine that was built already: leave it out")
 
 
+@pytest.mark.parametrize(
+    "said", [{"sizes": "batch 1/8/32"}, {"workspace limit": "1 GiB"}, {"optimization level": 5}, {"engine cache": True}]
+)
+@pytest.mark.parametrize("choice", [{}, {"artifact": "auto"}])
+def test_where_an_engine_is_all_that_there_is_nothing_is_for_building(said: Any, choice: Any, tmp_path: Path) -> None:
+    alone = replace(FREE, artifacts={"tensorrt-engine": tmp_path / "m.plan"})
+    (name,) = said
+    told = "what there is to run is an engine that was built already: leave it out, or add an `onnx` artifact"
+    assert TensorRtAdapter().conflict(alone, on_gpu({**choice, **said})) == (name, told)
+    with pytest.raises(AdapterError, match=f"`{name}`: what there is to run is an engine"):
+        TensorRtAdapter().open(alone, on_gpu({**choice, **said}))
+    assert trt_options.conflict(alone, on_gpu({**choice, "cuda graph": True, "wait": "sleep"})) is None
+
+
 def test_a_precision_that_the_graph_has_not_is_told_before_anything_starts(tmp_path: Path) -> None:
     nodes = [helper.make_node("Add", ["x", "x"], ["y"], name="add")]
     model = graph(tmp_path / "double.onnx", nodes, [1, 4], [1, 4], TensorProto.DOUBLE)
