@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from bench.artifacts.facts import ArtifactError
+from bench.device.npz_archive import BROKEN
 
 MAX_MEMBER_BYTES = 256 << 20
-_BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    IndexError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    ValueError,
-)
-"""What ``zipfile`` raises on a file that is not as it should be; OSError where it seeks to before the beginning."""
+_BROKEN = (*BROKEN, ValueError)
 
 
 class TorchArchive:

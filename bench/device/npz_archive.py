@@ -20,7 +20,7 @@ above 200 as a whole is a bomb that would take memory in the name of the model.
 """
 _END, _END64, _LOCATOR64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 _END_SIZE, _END64_SIZE, _LOCATOR64_SIZE = 22, 56, 20
-_BROKEN = (
+BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -44,7 +44,7 @@ def harmless(file: IO[bytes], size: int, max_bytes: int) -> Iterator[zipfile.Zip
             _check_members(archive.infolist(), max_bytes)
             _check_ratio(sum(info.file_size for info in archive.infolist()), size)
             yield archive
-    except _BROKEN as error:
+    except BROKEN as error:
         raise ValueError("it is not a whole npz file: %s" % (error or type(error).__name__))
 
 

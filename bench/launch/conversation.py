@@ -149,6 +149,9 @@ class Conversation:
         durations = {phase.name: phase.duration_ns for phase in self._phases}
         return sum(durations[name] for name in wanted) if all(name in durations for name in wanted) else None
 
+    def _is_over(self, phase: str) -> bool:
+        return any(one.name == phase for one in self._phases)
+
     def _hear_hello(self, fields: dict[str, Any], _: bytes) -> None:
         if fields["protocol"] != records.PROTOCOL:
             raise ProtocolError(f"the worker speaks protocol {fields['protocol']!r}, not {records.PROTOCOL}")
@@ -156,13 +159,13 @@ class Conversation:
 
     def _hear_enter(self, fields: dict[str, Any], _: bytes) -> None:
         self.current_phase = one_of(fields["phase"], PHASES)
-        if any(one.name == self.current_phase for one in self._phases):
+        if self._is_over(self.current_phase):
             raise ValueError(f"`{self.current_phase}` is over: are there two that tell it?")
 
     def _hear_phase(self, fields: dict[str, Any], _: bytes) -> None:
         name = one_of(fields["phase"], PHASES)
         rss, peak = maybe_whole(fields["rss_bytes"]), maybe_whole(fields["peak_rss_bytes"])
-        if any(one.name == name for one in self._phases):
+        if self._is_over(name):
             raise ValueError(f"`{name}` is told twice")
         if name == records.ACCURACY:
             self._join_outputs()

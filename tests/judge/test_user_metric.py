@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +11,8 @@ import psutil
 import pytest
 
 from bench.judge.user_metric import compute
+from tests.reliability.watching import ROOT, gone, soon
 
-ROOT = Path(__file__).parents[2]
 LABELS = np.array([0, 1, 1, 0])
 OUTPUTS = {"logits": np.array([[2.0, 1.0], [0.0, 1.0], [3.0, 0.0], [1.0, 0.0]]), "odd/name": np.arange(4)}
 CODE = """
@@ -101,14 +99,7 @@ def test_a_function_that_hangs_does_not_outlive_whoever_asked_for_it(folder: Pat
     asks = f"from tests.judge.test_user_metric import *; compute('mine:hangs', Path({str(folder)!r}), OUTPUTS, LABELS)"
     with subprocess.Popen([sys.executable, "-c", asks], cwd=ROOT) as asking:
         host = psutil.Process(asking.pid)
-        assert within_a_minute(lambda: bool(host.children()) and Path(host.children()[0].cwd(), "hanging").exists())
+        assert soon(lambda: bool(host.children()) and Path(host.children()[0].cwd(), "hanging").exists())
         (metric,) = host.children()
         asking.kill()
-        assert within_a_minute(lambda: not metric.is_running() or metric.status() == psutil.STATUS_ZOMBIE)
-
-
-def within_a_minute(condition: Callable[[], bool]) -> bool:
-    until = time.monotonic() + 60
-    while not condition() and time.monotonic() < until:
-        time.sleep(0.05)
-    return condition()
+        assert soon(lambda: gone(metric.pid))
