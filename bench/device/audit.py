@@ -101,14 +101,18 @@ def is_behind(issuer: Issuer, drained_ns: int) -> bool:
     """
     if issuer.advance is not None or len(issuer.pool) < 2:
         return False
-    session, some, other = issuer.session, issuer.pool[0], issuer.pool[-1]
-    before = _sums(session.read(session.run(some)))
-    if _sums(session.read(session.run(other))) != before:
+    some, other = issuer.pool[0], issuer.pool[-1]
+    before = _answer(issuer, some)
+    if _answer(issuer, other) != before:
         return False
     depth = max(2, min(DEEPEST, BEHIND_NS // max(1, drained_ns)))
-    late = [_sums(session.read(session.run(other))) for _ in range(depth)]
-    again = [_sums(session.read(session.run(some))) for _ in range(depth)]
+    late, again = ([_answer(issuer, staged) for _ in range(depth)] for staged in (other, some))
     return late[-2] == late[-1] == again[0] != before == again[-1]
+
+
+def _answer(issuer: Issuer, staged: Any) -> Dict[str, int]:
+    """One query's outputs, as checksums."""
+    return _sums(issuer.session.read(issuer.session.run(staged)))
 
 
 def _sums(arrays: Arrays) -> Dict[str, int]:
