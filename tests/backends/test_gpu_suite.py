@@ -14,7 +14,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
 
+from backends import onnx_weights, precision
 from bench.device.adapter import Session
 from tests.backends.test_cuda_probe import TWO_GPUS, library
 from tests.device import fake_nvml
@@ -121,6 +123,20 @@ def test_the_suites_models_answer_as_numpy_does(tmp_path: Path) -> None:
     for weight in onnx.load(model.artifacts["onnx"]).graph.initializer:
         right = np.maximum(right @ numpy_helper.to_array(weight), 0)
     np.testing.assert_allclose(sessions.answer(model, asked, device="cpu"), right, 1e-4, 1e-4)
+
+
+@pytest.mark.parametrize(("graph", "off"), [("fp16", 2e-2), ("bf16", 5e-2), ("fp64", 1e-4)])
+def test_the_suites_graphs_compute_in_their_own_precision_and_answer_as_fp32_does(
+    graph: str, off: float, tmp_path: Path
+) -> None:
+    """Within what is allowed on a GPU, and further off than rounding of fp32 where they are narrower."""
+    model, asked = sessions.layers(tmp_path, 2, 64, graph=graph), sessions.query(4, 64)
+    assert precision.of(onnx_weights.weight_dtypes(model.artifacts["onnx"]), model) == graph
+    (found,) = ReferenceEvaluator(str(model.artifacts["onnx"])).run(None, dict(asked.arrays))
+    right = sessions.answer(sessions.layers(tmp_path, 2, 64), asked, device="cpu")
+    most = float(np.abs(right).max())
+    np.testing.assert_allclose(found, right, off, off * most)
+    assert (float(np.abs(found - right).max()) > 1e-5 * most) == (graph != "fp64")
 
 
 def test_the_suites_audit_catches_work_that_is_done_when_it_is_asked_for(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,8 +20,8 @@ from bench.conformance import Example, examples
 from bench.device.adapter import AdapterError, DeviceUnavailable, ModelFiles, Session, Settings
 from tests.backends import torch_models
 from tests.backends.torch_models import as_exported, as_torchscript
-from tests.gpu.promises import BATCH, SIZE, Conformance, Promises
-from tests.gpu.sessions import DEVICE, median_ns, query
+from tests.gpu.promises import BATCH, SIZE, Computed, Conformance, Promises
+from tests.gpu.sessions import DEVICE, device_ns, median_ns, query
 from tests.gpu.torch_sessions import built_by, layers, opened
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
@@ -40,6 +39,7 @@ class OnDevice(Conformance):
         return replace(as_torchscript(examples.wide(), folder), settings=self.settings)
 
     def check_place(self, facts: Mapping[str, object]) -> None:
+        super().check_place(facts)
         assert facts["operators on the cpu"] == []
         assert int(str(facts[torch_cuda.ALLOCATED])) > 0
 
@@ -63,11 +63,17 @@ class TestExported(OnDevice):
 
 
 class TestSessions(Promises):
-    precisions: ClassVar[Mapping[str, float]] = MappingProxyType(
-        {"fp32": 1e-4, "tf32": 1e-2, "bf16": 5e-2, "fp16": 1e-2}
+    computes: ClassVar[Sequence[Computed]] = (
+        Computed("fp32", "fp32", 1e-4),
+        Computed("fp32", "tf32", 1e-2),
+        Computed("fp32", "bf16", 5e-2),
+        Computed("fp32", "fp16", 1e-2),
     )
 
-    def layers(self, folder: Path, count: int, size: int, batch: int | str = "batch") -> ModelFiles:
+    def layers(
+        self, folder: Path, count: int, size: int, batch: int | str = "batch", graph: str = "fp32"
+    ) -> ModelFiles:
+        assert graph == "fp32"
         return layers(folder, count, size)
 
     def opened(self, model: ModelFiles, extra: Mapping[str, Any] | None = None, **settings: Any) -> Session:
@@ -76,13 +82,6 @@ class TestSessions(Promises):
     def unwaited(self, session: Any) -> Callable[[Any], Any]:
         run: Callable[[Any], Any] = session._call
         return run
-
-
-def device_ns(session: Session, asked: Any, name: str = "gpu compute", count: int = 20) -> float:
-    telling: Any = session
-    staged = session.stage(asked)
-    session.run(staged)
-    return float(np.median([telling.device_times(staged)[name] for _ in range(count)]))
 
 
 def test_the_devices_clock_and_the_hosts_agree_on_work_of_known_length() -> None:
