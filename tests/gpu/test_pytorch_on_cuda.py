@@ -110,7 +110,8 @@ def test_a_model_that_goes_by_the_cpu_is_refused_or_told() -> None:
     with opened(built_by("PartlyOnCpu")) as session, pytest.raises(DeviceUnavailable, match=r"aten\.mul"):
         session.stage(asked)
     with opened(built_by("PartlyOnCpu"), {"cpu fallback": "allowed"}) as session:
-        session.stage(asked)
+        telling: Any = session
+        assert telling.device_times(session.stage(asked)) == {}
         assert "aten.mul (1)" in str(session.facts()["operators on the cpu"])
 
 
