@@ -132,6 +132,7 @@ def test_the_suites_graphs_compute_in_their_own_precision_and_answer_as_fp32_doe
     """Within what is allowed on a GPU, and further off than rounding of fp32 where they are narrower."""
     model, asked = sessions.layers(tmp_path, 2, 64, graph=graph), sessions.query(4, 64)
     assert precision.of(onnx_weights.weight_dtypes(model.artifacts["onnx"]), model) == graph
+    found: Any
     (found,) = ReferenceEvaluator(str(model.artifacts["onnx"])).run(None, dict(asked.arrays))
     right = sessions.answer(sessions.layers(tmp_path, 2, 64), asked, device="cpu")
     most = float(np.abs(right).max())
