@@ -115,7 +115,7 @@ class Promises:
         assert complaint.startswith("the clock stopped before the work did")
 
     def test_host_resident_is_slower_by_about_the_copy(self, folder: Path) -> None:
-        """One layer, large inputs: what differs is 64 MiB to the GPU and 64 MiB back, as long as a session says of them."""
+        """One layer, large inputs: what differs is 64 MiB to the GPU and 64 MiB back, by a session's own word, too."""
         model, asked, took, copies = self.layers(folder, 1, 1024), query(16384, 1024), {}, 0.0
         for residency in RESIDENCIES:
             with self.opened(model, residency=residency) as session:
