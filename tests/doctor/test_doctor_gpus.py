@@ -166,7 +166,7 @@ def test_what_is_not_told_is_named_and_mends_nothing() -> None:
         ("power limit", NOTE, {"power_limit_mw": 300_000}, "300 W, 400 W by default", "sudo nvidia-smi -i 1 -pl 400"),
         ("temperature", WARN, {"temperature_c": 91}, "91 °C", "let it cool"),
         (
-            "clocks", NOTE, {"clocks_set": False}, "not locked: 345 MHz now, 1980 MHz at most",
+            "clocks", NOTE, {"clocks_set": False}, "no setting is told: 345 MHz now, 1980 MHz at most",
             "sudo nvidia-smi -i 1 -lgc 1980  (back with: sudo nvidia-smi -i 1 -rgc)",
         ),
         (
