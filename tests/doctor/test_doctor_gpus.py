@@ -228,6 +228,16 @@ def test_a_wheel_without_its_libraries_says_how_to_get_them() -> None:
     assert (one.severity, one.remedy) == (NOTE, "pip install 'onnxruntime-gpu[cudnn]'")
 
 
+def test_bindings_of_the_driver_need_no_library_beside_it_and_benchpact_is_built_for_no_cuda() -> None:
+    extra = 'nvidia-cuda-nvrtc==13.*; extra == "all"'
+    ours = Wheel("benchpact", "0.1.0", ('tensorrt-cu13>=10.8; extra == "tensorrt"',))
+    bindings = Wheel("cuda-bindings", "13.5.0", ("cuda-pathfinder>=1.4.2", "cuda-toolkit==13.*", extra))
+    (one,) = fit([bindings, ours], "580.95.05", "13.0")
+    assert (one.name, one.severity, one.remedy) == ("wheel cuda-bindings", OK, "")
+    (one,) = fit([bindings, ours], "550.54", "12.4")
+    assert (one.severity, one.remedy) == (WARN, "install NVIDIA's driver 580 or newer")
+
+
 def test_a_tensorrt_that_nothing_loads_comes_with_the_one_that_is() -> None:
     found = fit([ORT, *LIBRARIES, Wheel("tensorrt-cu13", "11.4.0.106")], "580.95.05", "13.0")
     (one,) = [one for one in found if "tensorrt" in one.name]
