@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.cuda_driver import Stream, check, driver
+from backends.cuda_driver import check, driver
 
 PTX = """\
 .version 6.4
@@ -72,11 +72,11 @@ class Kernels:
         self._module: Any = check("loading kernels", driver.cuModuleLoadData(PTX.encode() + b"\0"))
         self._found = {name: self._function(name) for name in ("mix", "spin")}
 
-    def launch(self, name: str, blocks: int, threads: int, stream: Stream, *given: int) -> None:
-        """Put a kernel into the stream; ``given`` are its parameters, each of 64 bits."""
+    def launch(self, name: str, blocks: int, threads: int, stream: Any, *given: int) -> None:
+        """Put a kernel into the stream of that handle; ``given`` are its parameters, each of 64 bits."""
         parameters = (given, (ctypes.c_uint64,) * len(given))
         shape = (blocks, 1, 1, threads, 1, 1)
-        check("starting a kernel", driver.cuLaunchKernel(self._found[name], *shape, 0, stream.handle, parameters, 0))
+        check("starting a kernel", driver.cuLaunchKernel(self._found[name], *shape, 0, stream, parameters, 0))
 
     def _function(self, name: str) -> Any:
         return check(f"finding the kernel `{name}`", driver.cuModuleGetFunction(self._module, name.encode()))

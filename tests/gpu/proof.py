@@ -43,7 +43,7 @@ def tried() -> str:
     found = np.zeros_like(numbers)
     place = Buffer(numbers.nbytes)
     stream.copy_in(place.address, numbers.ctypes.data, numbers.nbytes)
-    Kernels().launch("mix", BLOCKS, THREADS, stream, place.address)
+    Kernels().launch("mix", BLOCKS, THREADS, stream.handle, place.address)
     stream.copy_out(found.ctypes.data, place.address, found.nbytes)
     stream.wait()
     wrong = int(np.count_nonzero(found != mixed(numbers)))

@@ -79,4 +79,4 @@ class SpinningSession:
         self._cuda.close()
 
     def _enqueue(self, ns: int) -> None:
-        self._kernels.launch("spin", 1, 1, self._stream, ns, self._told.address)
+        self._kernels.launch("spin", 1, 1, self._stream.handle, ns, self._told.address)
