@@ -14,6 +14,7 @@ from tests.judge.populations import EFFECT
 from tests.judge.wrong import POOLED
 from tests.speed import counting_calls, recording, soon, verdicts
 from tests.speed.lines import Line, Section, Table, lines_of
+from tests.speed.under_load import four_scenarios
 
 PACKAGES = ("benchpact", "numpy", "onnxruntime", "openvino", "torch", "mlcommons_loadgen", "polygraphy")
 ANSWERS = {True: "kept", False: "**not kept**", None: "–"}
@@ -92,16 +93,16 @@ ms.
   follow its rules (three in a row whose throughputs and p99s are within 10 %, ten at most, none of the three over the
   limit), with our arrivals and windows of 0.5 s instead of its 5 s. Both rates are doubled until one is not kept, then
   halved down to 1 %.
-- *Beside LoadGen*: the same session of our adapter, one thread, in LoadGen's test and in ours, 3 processes each. The
-  server's arrivals are LoadGen's own, recorded and played in ours as a trace. LoadGen's clock starts in its own thread
-  and holds the way into Python and back, which our clock does not. How much that is, is told by timing the session's
-  call inside LoadGen's test too: what LoadGen reports beyond it (offline and in the server in the median, else at the
-  same percentile) is taken *off theirs* before the intervals are compared. In a loop that does nothing else the call
-  is quicker than after LoadGen's own work, which has passed through the caches between two calls. That too is measured:
-  in a test of its own the call is made again right away, 16 times, in the same callback on the same thread. The first
-  of these calls less the last 8 is taken off as well in single- and multi-stream. The last 8 stand beside ours in a row
-  of their own, which is kept only within 5 %: if it is not, the difference is not explained. Offline is the time a
-  sample, one over the throughput."""
+- *Beside LoadGen*: the same session of our adapter, one thread, in LoadGen's test and in ours, {beside} processes
+  each. The server's arrivals are LoadGen's own, recorded and played in ours as a trace. LoadGen's clock starts in its
+  own thread and holds the way into Python and back, which our clock does not. How much that is, is told by timing the
+  session's call inside LoadGen's test too: what LoadGen reports beyond it (offline and in the server in the median,
+  else at the same percentile) is taken *off theirs* before the intervals are compared. In a loop that does nothing
+  else the call is quicker than after LoadGen's own work, which has passed through the caches between two calls. That
+  too is measured: in a test of its own the call is made again right away, 16 times, in the same callback on the same
+  thread. The first of these calls less the last 8 is taken off as well in single- and multi-stream. The last 8 stand
+  beside ours in a row of their own, which is kept only within 5 %: if it is not, the difference is not explained.
+  Offline is the time a sample, one over the throughput."""
 
 
 def render(sections: Mapping[str, Section], cores: int, core: int, took_s: float) -> str:
@@ -128,6 +129,7 @@ def how(core: int) -> str:
         tiny=recording.CALLS["tiny"],
         digits=recording.CALLS["digits"],
         rounds=soon.ROUNDS,
+        beside=four_scenarios.PROCESSES,
         counted_runs=counting_calls.RUNS,
         counted_calls=counting_calls.CALLS,
         compared=counting_calls.COMPARED,
