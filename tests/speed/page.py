@@ -14,6 +14,7 @@ from tests.judge.populations import EFFECT
 from tests.judge.wrong import POOLED
 from tests.speed import counting_calls, recording, soon, verdicts
 from tests.speed.lines import Line, Section, Table, lines_of
+from tests.speed.under_load import four_scenarios
 
 PACKAGES = ("benchpact", "numpy", "onnxruntime", "openvino", "torch", "mlcommons_loadgen", "polygraphy")
 ANSWERS = {True: "kept", False: "**not kept**", None: "–"}
@@ -25,13 +26,13 @@ HOW = """\
 queries; cold-start has no loop; server has one of its own ([how numbers are measured](numbers.md)), and stands under
 *Under load*.
 
-**How.** All is measured in fresh processes, pinned to core {core}, one thread each. The loop alone and each race of
-medians take four processes, in which all sides take turns of a tenth of a second, in rotating order, with the garbage
-collector off, on the same model and the same samples. Every second process of a race opens the sides in the opposite
-order. A figure of a whole run, a start or the time outside measuring is a process, or a run, of its own; they take
-turns too. *Ours* and *theirs* are the middle rounds (for a latency: of each round's median); the ratio is the middle of
-the rounds' own ratios, in brackets the quartiles. The hand-written loop is there twice: how far it is from itself is
-what a comparison here cannot tell.
+**How.** All is measured in fresh processes, pinned to core {core}, one thread each. The loop alone takes four
+processes, each race of medians six, in which all sides take turns of a tenth of a second, in rotating order, with the
+garbage collector off, on the same model and the same samples. Every second process of a race opens the sides in the
+opposite order. A figure of a whole run, a start or the time outside measuring is a process, or a run, of its own;
+they take turns too. *Ours* and *theirs* are the middle rounds (for a latency: of each round's median); the ratio is
+the middle of the rounds' own ratios, in brackets the quartiles. The hand-written loop is there twice: how far it is
+from itself is what a comparison here cannot tell.
 
 **The loop alone.** A bound in nanoseconds is held to the quietest round, because whatever disturbs a cost only adds to
 it; the median over the rounds stands beside it.
@@ -40,14 +41,15 @@ it; the median over the rounds stands beside it.
 fastest that we could write by hand: the call that our adapter makes too, public or not (ONNX Runtime's
 `_sess.run_with_iobinding`, the module's `forward`, OpenVINO's request in C++), in a loop with nothing around it.
 
-**Peers.** What a peer reports is taken from the peer: LoadGen's summary, `last_inference_time` of Polygraphy's runner,
-the median of `Timer`, benchmark_app's own loop. *MLPerf LoadGen* drives ONNX Runtime's public call; *driving our
-adapter*, it drives the `run` of our session. Between these two lies the call, between the latter and ours the driver.
-`Timer` and benchmark_app's *time a call* are means over many calls, which other programs on the machine raise: of each
-process, their quietest round stands for all. benchmark_app's inner clock, the median that it prints, starts and stops
-inside OpenVINO's C++ request. It leaves out the call from Python that every Python caller waits for, benchmark_app's
-own loop too; *time a call* is that loop's wall time a call. Our recorded latency has that call in it, so it lies above
-that clock and no target holds them together; held to one is the same clock, read while our loop drives the request.
+**Peers.** What a peer reports is taken from the peer: LoadGen's summary, `last_inference_time` of Polygraphy's
+runner, the median of `Timer`, benchmark_app's own loop. *MLPerf LoadGen* drives ONNX Runtime's public call; *driving
+our adapter*, it drives the `run` of our session. Between these two lies the call, between the latter and ours the
+driver. `Timer` and benchmark_app's *time a call* are means over many calls, which other programs on the machine
+raise: there the quietest rounds of a process are compared, theirs with ours. benchmark_app's inner clock, the median
+that it prints, starts and stops inside OpenVINO's C++ request. It leaves out the call from Python that every Python
+caller waits for, benchmark_app's own loop too; *time a call* is that loop's wall time a call. Our recorded latency
+has that call in it, so it lies above that clock and no target holds them together; held to one is the same clock,
+read while our loop drives the request.
 
 **Wrong verdicts.** Each row draws {runs:,} runs of up to {most} processes at each of seven limits, 0.8 to 1.2 × the
 truth, and lets the project's own votes decide. The truth is the median process's own percentile; at the truth itself
@@ -91,16 +93,16 @@ ms.
   follow its rules (three in a row whose throughputs and p99s are within 10 %, ten at most, none of the three over the
   limit), with our arrivals and windows of 0.5 s instead of its 5 s. Both rates are doubled until one is not kept, then
   halved down to 1 %.
-- *Beside LoadGen*: the same session of our adapter, one thread, in LoadGen's test and in ours, 3 processes each. The
-  server's arrivals are LoadGen's own, recorded and played in ours as a trace. LoadGen's clock starts in its own thread
-  and holds the way into Python and back, which our clock does not. How much that is, is told by timing the session's
-  call inside LoadGen's test too: what LoadGen reports beyond it (offline and in the server in the median, else at the
-  same percentile) is taken *off theirs* before the intervals are compared. In a loop that does nothing else the call
-  is quicker than after LoadGen's own work, which has passed through the caches between two calls. That too is measured:
-  in a test of its own the call is made again right away, 16 times, in the same callback on the same thread. The first
-  of these calls less the last 8 is taken off as well in single- and multi-stream. The last 8 stand beside ours in a row
-  of their own, which is kept only within 5 %: if it is not, the difference is not explained. Offline is the time a
-  sample, one over the throughput."""
+- *Beside LoadGen*: the same session of our adapter, one thread, in LoadGen's test and in ours, {beside} processes
+  each. The server's arrivals are LoadGen's own, recorded and played in ours as a trace. LoadGen's clock starts in its
+  own thread and holds the way into Python and back, which our clock does not. How much that is, is told by timing the
+  session's call inside LoadGen's test too: what LoadGen reports beyond it (offline and in the server in the median,
+  else at the same percentile) is taken *off theirs* before the intervals are compared. In a loop that does nothing
+  else the call is quicker than after LoadGen's own work, which has passed through the caches between two calls. That
+  too is measured: in a test of its own the call is made again right away, 16 times, in the same callback on the same
+  thread. The first of these calls less the last 8 is taken off as well in single- and multi-stream. The last 8 stand
+  beside ours in a row of their own, which is kept only within 5 %: if it is not, the difference is not explained.
+  Offline is the time a sample, one over the throughput."""
 
 
 def render(sections: Mapping[str, Section], cores: int, core: int, took_s: float) -> str:
@@ -127,6 +129,7 @@ def how(core: int) -> str:
         tiny=recording.CALLS["tiny"],
         digits=recording.CALLS["digits"],
         rounds=soon.ROUNDS,
+        beside=four_scenarios.PROCESSES,
         counted_runs=counting_calls.RUNS,
         counted_calls=counting_calls.CALLS,
         compared=counting_calls.COMPARED,
