@@ -99,6 +99,11 @@ class Stream:
     def zero(self, device: int, size: int) -> None:
         check("writing zeros on the GPU", driver.cuMemsetD8Async(device, 0, size, self.handle))
 
+    def hold(self, microseconds: int) -> None:
+        """Let nothing that is put in from now on begin for so long: the driver calls usleep(3) in its turn."""
+        sleep = ctypes.cast(ctypes.CDLL(None).usleep, ctypes.c_void_p).value
+        check("holding a stream", driver.cuLaunchHostFunc(self.handle, driver.CUhostFn(sleep), microseconds))
+
     def close(self) -> None:
         if self.handle is not None:
             handle, self.handle = self.handle, None

@@ -69,7 +69,8 @@ class OrtDeviceSession:
         self._state: Dict[Any, Dict[str, Any]] = {}
         self._at_home = facts["residency"] == "host"
         if clock is not None:
-            self.device_times = clock.asking(ort, native)
+            clock.start(ort, native, facts)
+            self.device_times = clock.times
         waits = provider.waits or self._at_home
         self.run = _host_runner(native) if self._at_home else _device_runner(native, waits)
         facts["in the clock"] = (

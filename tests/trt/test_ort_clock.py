@@ -6,7 +6,6 @@ The provider is a stand-in: its work is a stream that is kept busy, and it waits
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,48 +23,73 @@ from tests.trt.software import Software
 
 ORT: Any = importlib.import_module("onnxruntime")
 BUSY_S = 0.03
+ON_CPU = ort_providers.Provider("CPUExecutionProvider", memory="cpu")
 NEEDED = ("cuInit", "cuDeviceGet", "cuDevicePrimaryCtxRetain", "cuCtxSetCurrent", "cuStreamCreate", "cuStreamDestroy")
 NEEDED_LAST = ("cuDevicePrimaryCtxRelease", "cuGetErrorString")
 
 
-@pytest.fixture
-def clock(gpu: Software) -> Iterator[OrtClock]:
-    one = OrtClock(0)
-    yield one
-    one.close()
-
-
 class Native:
-    """A session whose provider works on the stream that it is told of."""
+    """A session of the real framework, on the CPU, whose provider puts a part of its work into ``stream``, too."""
 
-    def __init__(self, gpu: Software, stream: int) -> None:
-        self._gpu, self._stream, self.waited = gpu, stream, 0
+    def __init__(self, gpu: Software, stream: int, example: Example, busy_s: float = BUSY_S) -> None:
+        self._gpu, self._stream, self._busy_s, self.waited = gpu, stream, busy_s, 0
+        self._native = ORT.InferenceSession(str(example.model.artifacts["onnx"]), providers=[ON_CPU.name])
         self._sess = SimpleNamespace(run_with_iobinding=self.run)
 
     def run(self, binding: Any, options: Any) -> None:
-        self._gpu.delay(self._stream, BUSY_S)
+        self._native._sess.run_with_iobinding(binding, options)
+        self._gpu.delay(self._stream, self._busy_s)
         unwaited = options is not None and options.get_run_config_entry(ort_clock.UNWAITED) == "1"
         if not unwaited:
             cuda_driver.check("waiting", cuda_driver.driver.cuStreamSynchronize(self._stream))
             self.waited += 1
 
-
-def test_computing_is_told_apart_from_handing_over(gpu: Software, clock: OrtClock) -> None:
-    native = Native(gpu, int(clock.options()["user_compute_stream"]))
-    times = clock.asking(ORT, native)
-    for _ in range(3):
-        told = times(SimpleNamespace(native=None))
-        assert set(told) == {"gpu compute", "enqueue"}
-        assert told["gpu compute"] >= 0.9 * BUSY_S * 1e9
-        assert told["enqueue"] < 0.5 * BUSY_S * 1e9
-    assert native.waited == 0
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._native, name)
 
 
-def test_a_query_asked_for_is_over_when_its_times_are_told(gpu: Software, clock: OrtClock) -> None:
-    stream = int(clock.options()["user_compute_stream"])
-    before = gpu.counts().waits
-    clock.asking(ORT, Native(gpu, stream))(SimpleNamespace(native=None))
-    assert gpu.counts().waits == before + 1
+@pytest.fixture
+def example(tmp_path: Path) -> Example:
+    return onnx_examples(tmp_path)[0]
+
+
+def session_of(example: Example, clock: OrtClock | None, gpu: Software | None = None) -> OrtDeviceSession:
+    """A session with that clock; its provider works on the clock's stream where there is a ``gpu``."""
+    native: Any = ORT.InferenceSession(str(example.model.artifacts["onnx"]), providers=[ON_CPU.name])
+    if gpu is not None and clock is not None:
+        native = Native(gpu, int(clock.options()["user_compute_stream"]), example)
+    facts: dict[str, object] = {"device": "cuda:0", "residency": "device"}
+    return OrtDeviceSession(ORT, native, example.model, facts, ON_CPU, clock)
+
+
+def test_computing_is_told_apart_from_handing_over(gpu: Software, example: Example) -> None:
+    with session_of(example, OrtClock(0), gpu) as session:
+        staged = session.stage(example.queries[0])
+        native: Any = session._native
+        assert session.device_times(staged)  # at first it is looked whether it is the provider's stream
+        waited, before = native.waited, gpu.counts().waits
+        for _ in range(3):
+            told = session.device_times(staged)
+            assert set(told) == {"gpu compute", "enqueue"}
+            assert told["gpu compute"] >= 0.9 * BUSY_S * 1e9
+            assert told["enqueue"] < 0.5 * BUSY_S * 1e9
+        assert native.waited == waited
+        assert gpu.counts().waits == before + 3
+
+
+@pytest.mark.parametrize("busy_s", [0.0, 0.15])
+def test_a_provider_that_works_elsewhere_has_no_time_there(busy_s: float, gpu: Software, example: Example) -> None:
+    """As one would that did not take the option; its queries may be long. Events in an idle stream tell nothing."""
+    clock, other = OrtClock(0), OrtClock(0)
+    native = Native(gpu, int(other.options()["user_compute_stream"]), example, busy_s)
+    facts: dict[str, object] = {"device": "cuda:0", "residency": "device"}
+    with OrtDeviceSession(ORT, native, example.model, facts, ON_CPU, clock) as session:
+        staged = session.stage(example.queries[0])
+        assert "notes" not in session.facts()
+        for _ in range(3):
+            assert session.device_times(staged) == {}
+        assert session.facts()["notes"] == [ort_clock.ELSEWHERE]
+    other.close()
 
 
 def test_how_the_host_waits_is_left_to_the_framework(monkeypatch: pytest.MonkeyPatch, gpu: Software) -> None:
@@ -95,25 +119,9 @@ def test_without_the_bindings_it_says_what_to_install(monkeypatch: pytest.Monkey
         OrtClock(0)
 
 
-# A session of the real framework, on the CPU, in the place of one on a GPU
-
-ON_CPU = ort_providers.Provider("CPUExecutionProvider", memory="cpu")
-
-
-@pytest.fixture
-def example(tmp_path: Path) -> Example:
-    return onnx_examples(tmp_path)[0]
-
-
-def session_of(example: Example, clock: OrtClock | None) -> OrtDeviceSession:
-    native = ORT.InferenceSession(str(example.model.artifacts["onnx"]), providers=[ON_CPU.name])
-    facts: dict[str, object] = {"device": "cuda:0", "residency": "device"}
-    return OrtDeviceSession(ORT, native, example.model, facts, ON_CPU, clock)
-
-
 def test_a_session_with_a_clock_answers_as_one_without_and_tells_its_times(gpu: Software, example: Example) -> None:
     before = gpu.counts().retained
-    with session_of(example, OrtClock(0)) as session:
+    with session_of(example, OrtClock(0), gpu) as session:
         staged = [session.stage(query) for query in example.queries]
         for one, right in zip(staged, example.answers, strict=True):
             assert set(session.device_times(one)) == {"gpu compute", "enqueue"}
@@ -127,8 +135,8 @@ def test_a_session_without_a_clock_tells_none(example: Example) -> None:
         assert not hasattr(session, "device_times")
 
 
-def test_its_one_stream_is_of_one_thread(example: Example) -> None:
-    with session_of(example, OrtClock(0)) as session, ThreadPoolExecutor(1) as pool:
+def test_its_one_stream_is_of_one_thread(gpu: Software, example: Example) -> None:
+    with session_of(example, OrtClock(0), gpu) as session, ThreadPoolExecutor(1) as pool:
         session.stage(example.queries[0])
         with pytest.raises(AdapterError, match=r"`gpu clock`: .* say one worker"):
             pool.submit(session.stage, example.queries[0]).result()
