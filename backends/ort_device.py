@@ -134,9 +134,7 @@ class OrtDeviceSession:
         """The state inputs of this thread and these sizes, on the device, shared by all queries."""
         if key not in self._state:
             fed = [spec for spec in self._model.inputs if spec.name in self._model.state]
-            self._state[key] = {
-                spec.name: self._on_device(staging.zeros(spec, sizes)) for spec in fed
-            }  # fmt: skip
+            self._state[key] = {spec.name: self._on_device(staging.zeros(spec, sizes)) for spec in fed}
         return self._state[key]
 
     def _on_device(self, array: Any) -> Any:
