@@ -130,7 +130,8 @@ class Session(Protocol):
 
     A session on a device with a clock of its own may have ``device_times(staged: Staged) -> Mapping[str, int]``: it
     runs one query, untimed, and gives ns by name: ``gpu compute`` from the device's first kernel to its last,
-    ``enqueue`` for which the host was busy handing it over, ``host to device`` and ``device to host`` for copies.
+    ``enqueue`` for which the host was busy handing it over, ``host to device`` and ``device to host`` for copies. What
+    the CPU computes belongs in none of them, and on device ``cpu`` it is never asked.
 
     A session that ``Adapter.profiled`` opened has ``profile(staged: Sequence[Staged]) -> operators.Profiled``: it runs
     each of the queries once and tells what its operators took.
