@@ -161,7 +161,7 @@ def sha256_of(path: Path) -> str:
     with open(str(path), "rb", buffering=0) as file:
         for data in iter(lambda: file.read(CHUNK_BYTES), b""):
             digest.update(data)
-    return digest.hexdigest()
+    return str(digest.hexdigest())
 
 
 def _sha256() -> Any:
