@@ -19,7 +19,7 @@ def sections(monkeypatch: pytest.MonkeyPatch) -> dict[str, Section]:
     sides = ("iteration", "by hand", "recorded", "by hand, again")
     runs = {
         name: [2e9, 2.5e9, 3e9]
-        for name in (link.PYTHON, link.NATIVE_PYTHON, link.SHARED, link.OWN, link.NATIVE, link.HERE)
+        for name in (link.SHARED, link.OWN, link.NATIVE, link.HERE, link.PYTHON, link.NATIVE_PYTHON)
     }
     monkeypatch.setattr(link, "runs_of", lambda _: runs)
     monkeypatch.setattr(link, "moved", lambda _: {"shipped": [6e9], "copied": [5e9], "nothing": [1e9]})

@@ -80,15 +80,14 @@ def runs(board: Board, shared: Path, native_login: Path, folder: Path) -> dict[s
         NATIVE: (f"host: here, python: {sys.executable}", native_login),
         HERE: ("device: cpu", shared),
     }
-    sides = {
-        PYTHON: partial(bare_python, ["ssh", "-F", str(shared), board.host, f"{INTERPRETER} -c pass"]),
-        NATIVE_PYTHON: partial(bare_python, ["ssh", "-F", str(native_login), "here", f"{sys.executable} -c pass"]),
-    }
+    sides = {}
     for index, (name, (where, config)) in enumerate(cases.items()):
         place = folder / str(index)
         place.mkdir()
         (place / "contract.yaml").write_text(CONTRACT.format(where=where))
         sides[name] = partial(beyond_the_phases, place / "contract.yaml", environment(place, config))
+    sides[PYTHON] = partial(bare_python, ["ssh", "-F", str(shared), board.host, f"{INTERPRETER} -c pass"])
+    sides[NATIVE_PYTHON] = partial(bare_python, ["ssh", "-F", str(native_login), "here", f"{sys.executable} -c pass"])
     return take_turns(sides, RUNS, 0)
 
 

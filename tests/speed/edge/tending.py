@@ -46,7 +46,7 @@ def _took(words: Sequence[str], board: Board) -> float:
         stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
     took = time.perf_counter_ns() - begin
-    if done.returncode not in (0, 1):  # an emulated board may miss what a real one meets
+    if done.returncode and "max abs difference" not in done.stderr:  # a smoke test answers, whatever it decides
         raise RuntimeError(f"benchpact {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}")
     return float(took)
 
