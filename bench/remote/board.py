@@ -11,14 +11,15 @@ from types import TracebackType
 from typing import IO, Any
 
 from bench.device.records import Job
-from bench.errors import HostUnreachable, LaunchError, ProtocolError
+from bench.errors import LaunchError
 from bench.remote import complaints
 from bench.remote.agent import Agent, agent_for
+from bench.remote.answers import NO_PYTHON, OtherBytes, files_of, no_python
 from bench.remote.client import Client, Completed
 from bench.remote.process import end, write
 from bench.remote.ship import Bundles, Cargo, Piece, Stream, cargo_of, mapped
 
-NO_PYTHON, NO_AGENT = 97, 98
+NO_AGENT = 98
 ASK_S, INSTALL_S = 300.0, 600.0
 SLOWEST_BYTES_PER_S = 20_000
 """A link that is slower than this on the whole is given up."""
@@ -135,7 +136,7 @@ class Board:
                 if isinstance(error, _NoAgent) and not installed:
                     self._install(agent)
                     installed = True
-                elif isinstance(error, _OtherBytes) and trusts:
+                elif isinstance(error, OtherBytes) and trusts:
                     trusts = False  # what a link that died had left: from the start, once
                 else:
                     raise
@@ -171,7 +172,7 @@ class Board:
         done = self._client.ask(process, stream, stderr, timeout_s, ANSWER_BYTES)
         if done.code == NO_AGENT:
             raise _NoAgent(f"`{self.host}` does not keep the agent that it was sent")
-        return _answer(self.host, done, len(pieces) if command == "have" else 0)
+        return files_of(self.host, done, len(pieces) if command == "have" else 0)
 
     def _install(self, agent: Agent) -> None:
         script = f'{self._head}"$p" -c \'{INSTALL}\' "$c/agent" {agent.sha256}'
@@ -182,7 +183,7 @@ class Board:
     def _refuse(self, done: Completed) -> None:
         words = complaints.last_words(done.stderr)
         if done.code == NO_PYTHON:
-            raise _no_python(self.host, words)
+            raise no_python(self.host, words)
         raise LaunchError(f"`{self.host}` cannot take the agent: {words or f'code {done.code}'}")
 
 
@@ -190,45 +191,6 @@ class _NoAgent(LaunchError):
     """The agent is not there."""
 
 
-class _OtherBytes(LaunchError):
-    """What came is not what was announced."""
-
-
 def _request(piece: Piece, begin: int, known: bool) -> dict[str, Any]:
     place = {"folder": piece.folder, "name": piece.name, "sha256": piece.sha256, "size": piece.size}
     return {**place, "begin": begin, "known": known, "executable": piece.executable}
-
-
-def _answer(host: str, done: Completed, count: int) -> list[dict[str, Any]]:
-    """The answer's files, checked; LaunchError where it refuses, ProtocolError where it means nothing."""
-    if done.code == NO_PYTHON:
-        raise _no_python(host, complaints.last_words(done.stderr))
-    try:
-        answer = json.loads(done.stdout)
-        refused = answer.get("error")
-        files = answer.get("files", [])
-        if refused is None and (len(files) != count or not all(_is_sound(one) for one in files)):
-            raise ValueError("not the files that were asked for")
-    except (ValueError, AttributeError, TypeError, RecursionError) as error:
-        words = complaints.last_words(done.stderr) or str(error)
-        raise ProtocolError(f"`{host}` answers with what is no answer: {words}") from error
-    if refused is None:
-        return list(files)
-    if answer.get("reason") == "other bytes":
-        raise _OtherBytes(f"`{host}`: {refused}")
-    cure = answer.get("cure")
-    mends = f": `benchpact device {cure} {host}`" if cure in ("prepare", "clean") else ""
-    raise LaunchError(f"`{host}`: {refused!s:.300}{mends}")
-
-
-def _is_sound(one: Any) -> bool:
-    path, size = one["path"], one["bytes"]
-    if not (isinstance(path, str) and path.startswith("/") and isinstance(one["whole"], bool)):
-        return False
-    return type(size) is int and size >= 0
-
-
-def _no_python(host: str, name: str) -> HostUnreachable:
-    return HostUnreachable(
-        f"there is no Python on `{host}` ({name}): `benchpact device prepare {host}` says what to do"
-    )
