@@ -8,7 +8,7 @@ import pytest
 
 from tests.speed import reading
 from tests.speed.edge import __main__ as program
-from tests.speed.edge import fleet, link, page, tending, there
+from tests.speed.edge import fleet, link, page, same, tending, there
 from tests.speed.lines import Section, lines_of
 
 
@@ -27,6 +27,7 @@ def sections(monkeypatch: pytest.MonkeyPatch) -> dict[str, Section]:
     monkeypatch.setattr(
         tending, "measure", lambda _: {tending.FIRST: [9e10], tending.AGAIN: [2e9], tending.SMOKE: [3e10]}
     )
+    monkeypatch.setattr(same, "measure", lambda: {same.SSH: [1e6], same.HERE: [1e6]})
     one = fleet.Fleet(50, 50, 40.0, 90 << 20, 200 << 20)
     monkeypatch.setattr(fleet, "measure", lambda _: (one, 30.0, one))
     return {title: measure() for title, measure in program.sections(board).items()}

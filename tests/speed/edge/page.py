@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 
 from bench.units import show
-from tests.speed.edge import fleet, link, place, tending, there
+from tests.speed.edge import fleet, link, place, same, tending, there
 from tests.speed.lines import Section, lines_of
 from tests.speed.page import count, table, where
 
@@ -25,6 +25,9 @@ one that sent the agent. The login that is up is a `ControlMaster` of the user's
 connections share. **This machine's own sshd**, which a run over SSH takes for a board like any other, shows what is the
 way and not the emulator; a bare start of Python over each login, and the same run on this machine without SSH, stand
 beside them.
+
+**The same case here and over SSH.** `benchpact run` of `configs/digits/digits.onnx`, one process of {time} on one core:
+started here, and started on this machine's own sshd, {same_rounds} times in turns. No emulator is in it.
 
 **Shipping.** A job is made ready whose samples are {size} of new random bytes: asked for there, sent, hashed there
 while they come, synced, renamed. `scp` of as many new bytes over the same login only copies them. {rounds} rounds in
@@ -74,6 +77,8 @@ def how() -> str:
         processes=there.PROCESSES,
         turn=f"{there.TURN_S:g}",
         count=fleet.COUNT,
+        time=same.TIME,
+        same_rounds=same.ROUNDS,
         again=tending.TIMES[tending.AGAIN],
         smokes=tending.TIMES[tending.SMOKE],
     )
