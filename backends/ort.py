@@ -102,12 +102,16 @@ class OnnxRuntimeAdapter:
         if kept is not None:
             kept.turn_on(config)
         ort.set_default_logger_severity(ort_config.FATAL)
-        on_cpu = ort_providers.kind_of(settings.device) == "cpu"
+        on_cpu, word = ort_providers.kind_of(settings.device) == "cpu", ort_providers.word_of(settings)
+        if word == ort_providers.XNNPACK:
+            from backends import ort_xnnpack
+
+            ort_xnnpack.demand(ort)
         if on_cpu:
-            native = _on_cpu(ort, path, config)
+            native = _on_cpu(ort, path, config, settings, facts)
             session: Any = OrtStateSession if model.state else OrtSession
         else:
-            provider = ort_providers.PROVIDERS[ort_providers.word_of(settings)]
+            provider = ort_providers.PROVIDERS[word]
             native, clock = ort_gpu.opened(ort, path, config, provider, settings, facts)
             session = OrtDeviceStateSession if model.state else OrtDeviceSession
             session = functools.partial(session, provider=provider, clock=clock)
@@ -118,7 +122,10 @@ class OnnxRuntimeAdapter:
         facts["precision"] = _precision(settings, precision.of(weights, model))
         if precision.quantised(weights):
             ort_nodes.note(facts, precision.quantised(weights) % settings.precision)
-        if on_cpu and precision.is_narrow(weights, model):
+        if word == ort_providers.XNNPACK:
+            told = functools.partial(ort_xnnpack.tell, facts, path, model, settings)
+            session = functools.partial(session, told=told)
+        elif on_cpu and precision.is_narrow(weights, model):
             from backends import ort_computed
 
             told = functools.partial(ort_computed.tell, facts, path, model, settings)
@@ -142,10 +149,12 @@ def _offered(ort: Any) -> Availability:
     return Availability(bool(devices), versions, devices, reason, remedy)
 
 
-def _on_cpu(ort: Any, path: Path, config: Any) -> Any:
-    provider = ort_providers.CPU.name
+def _on_cpu(ort: Any, path: Path, config: Any, settings: Settings, facts: Dict[str, object]) -> Any:
+    ((provider, said),) = asked = ort_providers.options_of(settings, ort_config.values_of(settings), "")
+    if said:
+        facts["provider options"] = dict(asked)
     try:
-        native = ort.InferenceSession(str(path), config, providers=[provider], enable_fallback=0)
+        native = ort.InferenceSession(str(path), config, providers=asked, enable_fallback=0)
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - the framework's own errors share no base class

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import importlib
 import json
-import subprocess
-import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Dict
 
-from backends import onnx_arithmetic, onnx_weights, ort_config, ort_nodes, ort_providers, precision, staging
-from bench.device.adapter import AdapterError, ModelFiles, ModelRejected, Settings
+from backends import onnx_arithmetic, onnx_weights, ort_beside, ort_config, ort_nodes, ort_providers, precision
+from bench.device.adapter import ModelFiles, ModelRejected, Settings
 
-BOOT = "import sys; sys.path[:] = sys.argv[2:]; from backends.ort_computed import write; write(sys.argv[1])"
-PATIENCE_S = 120
+BOOT = ort_beside.BOOT % "ort_computed"
 FILE = "graph.onnx"
 
 
@@ -44,17 +41,8 @@ def tell(facts: Dict[str, object], path: Path, model: ModelFiles, settings: Sett
 def computed_in(path: Path, settings: Settings) -> Dict[str, int]:
     """Number of weights by the type that they are used in, of the graph that a session runs."""
     with tempfile.TemporaryDirectory(prefix="benchpact-") as folder:
-        asked = json.dumps({"model": str(path), "graph": str(Path(folder, FILE)), "settings": asdict(settings)})
-        places = [str(Path(one).absolute()) for one in sys.path if one]
-        try:
-            subprocess.run(
-                [sys.executable, "-c", BOOT, asked, *places], check=True, timeout=PATIENCE_S,
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            )  # fmt: skip
-        except (OSError, subprocess.SubprocessError) as error:
-            said = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip()
-            why = staging.one_line(Exception(said.splitlines()[-1] if said else str(error)))
-            raise AdapterError("in what precision onnxruntime computes %s was not to be found: %s" % (path.name, why))
+        job = {"model": str(path), "graph": str(Path(folder, FILE)), "settings": asdict(settings)}
+        ort_beside.write(BOOT, job, "in what precision onnxruntime computes %s" % path.name)
         return onnx_arithmetic.arithmetic(Path(folder, FILE))
 
 

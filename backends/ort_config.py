@@ -48,8 +48,10 @@ def configure(ort: Any, settings: Settings) -> Tuple[Any, Dict[str, object]]:
     spinning, deterministic = said["spinning"], said["deterministic"]
     if not hasattr(ort.GraphOptimizationLevel, OPTIMIZATIONS[optimization]):
         raise AdapterError("onnxruntime %s has no graph optimization `%s`" % (ort.__version__, optimization))
+    own_pool = ort_providers.word_of(settings) != ort_providers.XNNPACK  # which has threads of its own
+    spinning = spinning and own_pool
     config = ort.SessionOptions()
-    config.intra_op_num_threads = settings.threads
+    config.intra_op_num_threads = settings.threads if own_pool else 1
     config.inter_op_num_threads = inter_op
     config.graph_optimization_level = getattr(ort.GraphOptimizationLevel, OPTIMIZATIONS[optimization])
     config.execution_mode = ort.ExecutionMode.ORT_PARALLEL if mode == "parallel" else ort.ExecutionMode.ORT_SEQUENTIAL

@@ -59,8 +59,9 @@ def facts_of(nodes: Optional[Sequence[Placed]], wanted: Sequence[str], device: s
     for provider in [one for one in counts if one != wanted[0]]:
         own = [node for node in nodes or () if node.provider == provider]
         found["nodes on %s" % provider] = [str(node) for node in own[:KEPT]]
-        where = "the CPU, not on %s" % device if provider == CPU else "%s, not on %s" % (provider, wanted[0])
-        copies = "; the target allows it, and data is copied at each border" if provider == CPU else ""
+        fell = provider == CPU and device != "cpu"
+        where = "the CPU, not on %s" % device if fell else "%s, not on %s" % (provider, wanted[0])
+        copies = "; the target allows it, and data is copied at each border" if fell else ""
         notes.append("%d of %d nodes ran on %s: %s%s" % (len(own), sum(counts.values()), where, named(own), copies))
     return dict(found, notes=notes) if notes else found
 

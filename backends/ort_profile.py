@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from backends.ort_nodes import Placed
 from bench.device.adapter import AdapterError, Arrays, Query, Session
 from bench.device.operators import Operator, Profiled, gathered
 
@@ -95,6 +96,14 @@ def operators(events: Sequence[Event], queries: int) -> List[Operator]:
         place = " on %s" % told.get("provider", "") if len(providers) > 1 else ""
         rows.append(Operator(name, str(told.get("op_name", "")) + place, own_us * 1000, 1))
     return gathered(rows)
+
+
+def placed(events: Sequence[Event]) -> List[Placed]:
+    """The nodes that the profile names, each once, with the provider that ran it."""
+    nodes = [one for one in events if one.get("cat") == NODE and one["name"].endswith(SUFFIX)]
+    told = [(one["args"], one["name"][: -len(SUFFIX)]) for one in nodes]
+    found = [Placed(str(args.get("provider")), name, str(args.get("op_name"))) for args, name in told]
+    return list(dict.fromkeys(found))
 
 
 def _own_us(nodes: Sequence[Event]) -> List[int]:

@@ -10,10 +10,12 @@ from bench.device.declared import Conflict, Declared, OneOf, Size, bytes_of
 PROVIDER, FALLBACK, GRAPH, MEMORY = "provider", "cpu fallback", "cuda graph", "gpu memory limit"
 SEARCH, WORKSPACE, CACHE = "cudnn search", "workspace limit", "engine cache"
 CLOCK = "gpu clock"
+XNNPACK = "xnnpack"
 SEARCHES = {"exhaustive": "EXHAUSTIVE", "heuristic": "HEURISTIC", "default": "DEFAULT"}
 OPTIONS: Mapping[str, Declared] = {
     PROVIDER: OneOf(
-        "what runs the graph; auto is cpu on a CPU and cuda on a GPU", ("auto", "cpu", "cuda", "tensorrt"), "auto"
+        "what runs the graph; auto is cpu on a CPU and cuda on a GPU",
+        ("auto", "cpu", XNNPACK, "cuda", "tensorrt"), "auto"
     ),
     FALLBACK: OneOf(
         "whether nodes that the GPU does not take may run on the CPU, told one by one",
@@ -51,17 +53,19 @@ class Provider(NamedTuple):
 CPU = Provider("CPUExecutionProvider", memory="cpu")
 PROVIDERS: Dict[str, Provider] = {
     "cpu": CPU,
+    XNNPACK: Provider("XnnpackExecutionProvider", memory="cpu"),
     "cuda": Provider("CUDAExecutionProvider"),
     "tensorrt": Provider("TensorrtExecutionProvider", ("CUDAExecutionProvider",), waits=False),
 }
 """By the contract's word. CUDA's run ends by waiting for its stream (onnxruntime_run_options_config_keys.h, under
 ``disable_synchronize_execution_providers``); of TensorRT's that is not documented, so its outputs are waited for."""
-BY_DEVICE: Dict[str, Tuple[str, ...]] = {"cpu": ("cpu",), "cuda": ("cuda", "tensorrt")}
+BY_DEVICE: Dict[str, Tuple[str, ...]] = {"cpu": ("cpu", XNNPACK), "cuda": ("cuda", "tensorrt")}
 """The providers of a kind of device; the first one is meant where none is said."""
 CUDA_DEVICES = tuple("cuda:%d" % number for number in range(8))
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "fp64")
 COMPUTES: Mapping[str, Mapping[str, Tuple[str, ...]]] = {
     "cpu": {"fp16": ("fp16", "fp32"), "bf16": ("bf16", "fp32")},
+    XNNPACK: {"fp16": (), "bf16": ()},
     "cuda": {"fp32": ("fp32", "tf32")},
     "tensorrt": {"fp32": ("fp32", "tf32", "fp16", "bf16"), "fp64": ()},
 }
@@ -119,6 +123,10 @@ def conflict(model: ModelFiles, settings: Settings, values: Mapping[str, Any]) -
                 word, "tensorrt" if name in _OF_TENSORRT else
                 "provider `cuda`" if word == "tensorrt" else "a GPU, like `device: cuda:0`",
             )  # fmt: skip
+    if word == XNNPACK and "spinning" in settings.extra:
+        return "spinning", "onnxruntime's own pool has one thread beside XNNPACK's: leave it out"
+    if word == XNNPACK and values["execution mode"] == "parallel":
+        return "execution mode", "nodes would take turns at XNNPACK's one pool: leave it out"
     if kind != "cpu" and values["execution mode"] == "parallel":
         return "execution mode", "a GPU's provider runs nodes in sequence, whatever is asked for: leave it out"
     return (_clock_conflict(settings) if values[CLOCK] else None) or (
@@ -159,6 +167,8 @@ def options_of(settings: Settings, values: Mapping[str, Any], cache: str) -> Lis
     cuda = ("CUDAExecutionProvider", _cuda(number, settings.precision, values))
     if word == "tensorrt":
         return [("TensorrtExecutionProvider", _tensorrt(number, settings.precision, values, cache)), cuda]
+    if word == XNNPACK:  # https://onnxruntime.ai/docs/execution-providers/Xnnpack-ExecutionProvider.html
+        return [(PROVIDERS[word].name, {"intra_op_num_threads": str(settings.threads)})]
     return [cuda] if word == "cuda" else [(PROVIDERS[word].name, {})]
 
 

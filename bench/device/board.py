@@ -1,7 +1,8 @@
 """The board's side of a launch over SSH: ``python3 agent.pyz COMMAND``, the request one line of JSON on its input.
 
-``have`` says which files are there whole, ``put`` takes the missing ones, ``work`` runs a worker; ``look``, ``probe``,
-``install`` and ``clean`` are what ``benchpact device`` does (``tending``). Only the folder
+``files`` is a talk, a line of JSON for each request: ``have`` says which files are there whole, ``put`` takes the
+missing ones. ``work`` is one that ends by running a worker: one start of Python for it all, which a small board is slow
+at. ``look``, ``probe``, ``install`` and ``clean`` are what ``benchpact device`` does (``tending``). Only the folder
 ``benchpact`` in the user's cache is written. Standard library only, and little of it: ``work`` waits beside the worker.
 """
 
@@ -11,7 +12,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, Dict, NoReturn
+from typing import Any, Dict, NoReturn, Optional
 
 from .turns import hold
 
@@ -29,18 +30,29 @@ def run() -> NoReturn:
         from .guard import run as be_worker
 
         be_worker()
-    if name == "work":
-        from .shift import work
-
-        sys.exit(work(request()))
     if name in ("look", "install", "probe", "clean"):
         from .tending import tend
 
-        sys.exit(tend(name, request()))
-    sys.exit(files(name))
+        sys.exit(tend(name, request() or {}))
+    sys.exit(talk())
 
 
-def files(name: str) -> int:
+def talk() -> int:
+    """Answer each request until one of them is for a worker, one is refused or there are no more; the exit code."""
+    while True:
+        asked = request()
+        if asked is None:
+            return 0
+        name = str(asked.pop("do", ""))
+        if name == "work":
+            from .shift import work
+
+            return work(asked)
+        if files(name, asked):
+            return 1
+
+
+def files(name: str, asked: Dict[str, Any]) -> int:
     """``have`` or ``put``: answered in one line of JSON; 0 unless it was refused, which the answer says."""
     from .shipped import Refused, have, put
 
@@ -48,7 +60,7 @@ def files(name: str) -> int:
     try:
         if name not in commands:
             raise Refused("this agent has no command `%s`" % name)
-        _answer(commands[name](request()))
+        _answer(commands[name](asked))
     except Refused as error:
         _answer(dict(error.more, error=str(error)))
         return 1
@@ -62,11 +74,13 @@ def _keep_frameworks_within() -> None:
     os.environ["XDG_CACHE_HOME"] = str(cache_folder() / "frameworks")
 
 
-def request() -> Dict[str, Any]:
-    """The first line of standard input, and not a byte of what follows it."""
+def request() -> Optional[Dict[str, Any]]:
+    """The next line of standard input, and not a byte of what follows it; None at its end."""
     line = bytearray()
     while not line.endswith(b"\n"):
         byte = os.read(0, 1)
+        if not byte and not line:
+            return None
         if not byte or len(line) > MOST_BYTES:
             sys.exit("the request is not whole")
         line += byte

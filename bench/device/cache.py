@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -129,12 +128,16 @@ def clean(cache: Path) -> int:
     if cache.is_symlink():
         raise OutsideCache("%s is a link: remove by hand what it leads to" % cache)
     if cache.is_dir():
+        import shutil  # here, as below: it takes long to import, and an agent that only runs a worker needs none
+
         shutil.rmtree(str(cache))
     return freed
 
 
 def refuse_full(folder: Path, needed_bytes: int) -> None:
     """NoRoom where the disk that ``folder`` is on has less room than that and a little to spare."""
+    import shutil
+
     free = shutil.disk_usage(str(folder)).free
     if free < needed_bytes + SPARE_BYTES:
         raise NoRoom(
@@ -146,6 +149,8 @@ def refuse_full(folder: Path, needed_bytes: int) -> None:
 
 def _drop(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
+        import shutil
+
         shutil.rmtree(str(path), ignore_errors=True)
     else:
         with suppress(OSError):

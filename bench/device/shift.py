@@ -13,7 +13,6 @@ import time
 from contextlib import suppress
 from typing import Any, Dict, Optional
 
-from . import records
 from .cache import cache_folder as cache
 from .guard import MARK, SPAWNED, strays
 from .turns import WHO_BYTES, open_lock, take
@@ -77,6 +76,8 @@ def _take_turn(who: str, wait_s: float) -> Optional[int]:
 
 
 def _refuse(who: str, wait_s: float) -> None:
+    from . import records  # here: it takes long to import, and an agent that has its turn says nothing
+
     message = "another worker is at work there, of %s, and was not done after %g s" % (who, wait_s)
     said = records.encode(records.ERROR, {"error": "HostBusy", "message": message, "trace": ""})
     os.write(1, said + records.encode(records.END, {}))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 import re
-import shutil
 import sys
 from contextlib import suppress
 from importlib.util import find_spec
@@ -93,6 +91,8 @@ def put(request: Dict[str, Any]) -> Dict[str, Any]:
             _take(one)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            import shutil  # here: it takes long to import, and is seldom needed
+
             raise Refused("its disk is full (%d bytes are free)" % shutil.disk_usage(str(cache())).free, cure="clean")
         raise Refused("it cannot write %s: %s" % (error.filename or cache(), error.strerror))
     return {}
@@ -108,7 +108,7 @@ def _take(one: Wanted) -> None:
         except BlockingIOError:
             raise Refused("somebody else is sending the same file to it")
         file.truncate(one.begin)
-        told = hashlib.sha256()
+        told = _sha256()
         for data in iter(lambda: file.read(CHUNK_BYTES), b""):
             told.update(data)
         left = one.size - one.begin
@@ -157,11 +157,17 @@ def _is_whole(one: Wanted) -> bool:
 
 def sha256_of(path: Path) -> str:
     """Of a file's bytes, a piece at a time. OSError."""
-    digest = hashlib.sha256()
+    digest = _sha256()
     with open(str(path), "rb", buffering=0) as file:
         for data in iter(lambda: file.read(CHUNK_BYTES), b""):
             digest.update(data)
-    return digest.hexdigest()
+    return str(digest.hexdigest())
+
+
+def _sha256() -> Any:
+    import hashlib  # here: it takes long to import, and an agent that only runs a worker needs none
+
+    return hashlib.sha256()
 
 
 def _size(path: Path) -> int:

@@ -12,7 +12,8 @@ from bench.edge.wheels import Wheel
 from bench.errors import HostUnreachable, LaunchError, ProtocolError
 from bench.remote import complaints
 from bench.remote.agent import agent_for
-from bench.remote.board import NO_AGENT, NO_PYTHON, Board
+from bench.remote.answers import NO_PYTHON
+from bench.remote.board import NO_AGENT, Board
 from bench.remote.client import Completed
 from bench.remote.ship import Cargo, Piece
 

@@ -104,6 +104,8 @@ def _chunks(process: subprocess.Popen[bytes], deadline: _Deadline) -> Iterator[b
                     return
                 yield data
             elif is_gone(process):
+                while selector.select(0) and (data := os.read(process.stdout.fileno(), READ_BYTES)):
+                    yield data  # it was said between the look at the pipe and this one
                 return
             else:
                 yield b""

@@ -37,9 +37,9 @@ def run_worker(
     begin = time.monotonic()
     token = secrets.token_hex(8)
     with last_words() as stderr:
-        job = replace(board.ready(job), token=token, spawned_ns=0)  # no clock of ours means anything there
-        process = board.work(job, token, LOCK_S, stderr)
+        process, job = board.work(job, token, LOCK_S, stderr)
         try:
+            job = replace(job, token=token, spawned_ns=0)  # no clock of ours means anything there
             left_s = None if stop_s is None else max(0.0, stop_s - (time.monotonic() - begin))
             error = hear_out(process, job, conversation, (deadline_s + LOCK_S, left_s), stderr)
             if not isinstance(error, (WorkerTimeout, ProtocolError)):

@@ -6,17 +6,20 @@ import json
 import os
 import shlex
 import subprocess
+import tempfile
 from types import TracebackType
 from typing import IO, Any
 
 from bench.device.records import Job
-from bench.errors import HostUnreachable, LaunchError, ProtocolError
+from bench.errors import LaunchError
 from bench.remote import complaints
 from bench.remote.agent import Agent, agent_for
+from bench.remote.answers import NO_PYTHON, OtherBytes, files_of, no_python
 from bench.remote.client import Client, Completed
+from bench.remote.process import end, write
 from bench.remote.ship import Bundles, Cargo, Piece, Stream, cargo_of, mapped
 
-NO_PYTHON, NO_AGENT = 97, 98
+NO_AGENT = 98
 ASK_S, INSTALL_S = 300.0, 600.0
 SLOWEST_BYTES_PER_S = 20_000
 """A link that is slower than this on the whole is given up."""
@@ -90,24 +93,20 @@ class Board:
 
     def ready(self, job: Job) -> Job:
         """Send what the job needs and is not there yet; the job with the paths there. Raises LaunchError."""
-        agent, cargo = agent_for(job.adapter), cargo_of(job, self._bundles)
-        if agent.sha256 not in self._has_agent or any(piece not in self._there for piece in cargo.pieces):
-            self._send(agent, cargo)
+        cargo = cargo_of(job, self._bundles)
+        self._send(agent_for(job.adapter), cargo)
         return mapped(job, cargo, self._there)
 
-    def work(self, job: Job, token: str, wait_s: float, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
-        """Start the agent that runs one worker; the job is to be written to it.
+    def work(self, job: Job, token: str, wait_s: float, stderr: IO[bytes]) -> tuple[subprocess.Popen[bytes], Job]:
+        """As ``ready``, and in the same breath start the agent's worker: it, and the job that is to be written to it.
 
-        It waits up to ``wait_s`` for another worker on the board to be done. Raises HostUnreachable."""
-        process = self._client.start(self._script(agent_for(job.adapter), "work"), stderr)
+        It waits up to ``wait_s`` for another worker on the board to be done. Raises LaunchError.
+        """
+        cargo = cargo_of(job, self._bundles)
+        process = self._begin(agent_for(job.adapter), "work", cargo, stderr)
         who = f"{job.case} (process {os.getpid()} of {os.uname().nodename})"
-        request = json.dumps({"token": token, "who": who, "wait_s": wait_s}).encode() + b"\n"
-        try:
-            assert process.stdin is not None
-            process.stdin.write(request)
-        except BrokenPipeError:
-            pass  # it will be noticed where it is read
-        return process
+        write(process, json.dumps({"do": "work", "token": token, "who": who, "wait_s": wait_s}).encode() + b"\n")
+        return process, mapped(job, cargo, self._there)
 
     def reason(self, said: str) -> str:
         """Why ``ssh`` itself failed in the middle of work, in one sentence."""
@@ -117,32 +116,63 @@ class Board:
         return self._head + RUN.format(sha256=agent.sha256, command=command, no_agent=NO_AGENT)
 
     def _send(self, agent: Agent, cargo: Cargo) -> None:
-        pieces = list(dict.fromkeys(cargo.pieces))
-        found = self._ask(agent, "have", pieces, {})
-        pairs = zip(pieces, found, strict=True)
-        missing = {piece: min(one["bytes"], piece.size) for piece, one in pairs if not one["whole"]}
-        if missing:
-            try:
-                self._ask(agent, "put", list(missing), missing)
-            except _OtherBytes:  # what a link that died had left: from the start, once
-                self._ask(agent, "put", list(missing), dict.fromkeys(missing, 0))
-        self._there.update((piece, one["path"]) for piece, one in zip(pieces, found, strict=True))
+        if self._lacks(agent, cargo):
+            with tempfile.TemporaryFile(buffering=0) as stderr:
+                end(self._begin(agent, "files", cargo, stderr))
 
-    def _ask(self, agent: Agent, command: str, pieces: list[Piece], begins: dict[Piece, int]) -> list[dict[str, Any]]:
-        """The agent's answer for each of the pieces; the agent is sent where it is not there."""
+    def _lacks(self, agent: Agent, cargo: Cargo) -> bool:
+        return agent.sha256 not in self._has_agent or any(piece not in self._there for piece in cargo.pieces)
+
+    def _begin(self, agent: Agent, command: str, cargo: Cargo, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+        """The agent, in a talk, with all of the cargo beside it: what is not there is sent, the agent itself too."""
+        installed, trusts = False, True
+        while True:
+            process = self._client.start(self._script(agent, command), stderr)
+            try:
+                if self._lacks(agent, cargo):
+                    self._bring(process, agent, list(dict.fromkeys(cargo.pieces)), stderr, trusts)
+            except BaseException as error:
+                end(process)
+                if isinstance(error, _NoAgent) and not installed:
+                    self._install(agent)
+                    installed = True
+                elif isinstance(error, OtherBytes) and trusts:
+                    trusts = False  # what a link that died had left: from the start, once
+                else:
+                    raise
+            else:
+                return process
+
+    def _bring(
+        self, process: subprocess.Popen[bytes], agent: Agent, pieces: list[Piece], stderr: IO[bytes], trusts: bool
+    ) -> None:
+        """Ask which of the pieces are there, and send the others, each from where the board has it if that is so."""
+        found = self._ask(process, "have", pieces, {}, stderr)
+        self._has_agent.add(agent.sha256)
+        pairs = list(zip(pieces, found, strict=True))
+        begins = {piece: min(one["bytes"], piece.size) if trusts else 0 for piece, one in pairs if not one["whole"]}
+        if begins:
+            self._ask(process, "put", list(begins), begins, stderr)
+        self._there.update((piece, one["path"]) for piece, one in pairs)
+
+    def _ask(
+        self,
+        process: subprocess.Popen[bytes],
+        command: str,
+        pieces: list[Piece],
+        begins: dict[Piece, int],
+        stderr: IO[bytes],
+    ) -> list[dict[str, Any]]:
+        """The agent's answer, of ``have`` for each of the pieces."""
         files = [_request(piece, begins.get(piece, 0), piece in self._there) for piece in pieces]
-        request = json.dumps({"files": files, "measures": self.measures}).encode() + b"\n"
-        script = self._script(agent, command)
+        request = json.dumps({"do": command, "files": files, "measures": self.measures}).encode() + b"\n"
         left = sum(piece.size - begins[piece] for piece in pieces) if command == "put" else 0
         timeout_s = ASK_S + left / SLOWEST_BYTES_PER_S + sum(piece.size for piece in pieces) / READ_BYTES_PER_S
-        for _ in range(2):
-            stream = Stream(request, [(piece, begins[piece]) for piece in pieces] if command == "put" else [])
-            done = self._client.run(script, stream, timeout_s=timeout_s, most_bytes=ANSWER_BYTES)
-            if done.code != NO_AGENT:
-                break
-            self._install(agent)
-        self._has_agent.add(agent.sha256)
-        return _answer(self.host, done, len(pieces) if command == "have" else 0)
+        stream = Stream(request, [(piece, begins[piece]) for piece in pieces] if command == "put" else [])
+        done = self._client.ask(process, stream, stderr, timeout_s, ANSWER_BYTES)
+        if done.code == NO_AGENT:
+            raise _NoAgent(f"`{self.host}` does not keep the agent that it was sent")
+        return files_of(self.host, done, len(pieces) if command == "have" else 0)
 
     def _install(self, agent: Agent) -> None:
         script = f'{self._head}"$p" -c \'{INSTALL}\' "$c/agent" {agent.sha256}'
@@ -153,49 +183,14 @@ class Board:
     def _refuse(self, done: Completed) -> None:
         words = complaints.last_words(done.stderr)
         if done.code == NO_PYTHON:
-            raise _no_python(self.host, words)
+            raise no_python(self.host, words)
         raise LaunchError(f"`{self.host}` cannot take the agent: {words or f'code {done.code}'}")
 
 
-class _OtherBytes(LaunchError):
-    """What came is not what was announced."""
+class _NoAgent(LaunchError):
+    """The agent is not there."""
 
 
 def _request(piece: Piece, begin: int, known: bool) -> dict[str, Any]:
     place = {"folder": piece.folder, "name": piece.name, "sha256": piece.sha256, "size": piece.size}
     return {**place, "begin": begin, "known": known, "executable": piece.executable}
-
-
-def _answer(host: str, done: Completed, count: int) -> list[dict[str, Any]]:
-    """The answer's files, checked; LaunchError where it refuses, ProtocolError where it means nothing."""
-    if done.code == NO_PYTHON:
-        raise _no_python(host, complaints.last_words(done.stderr))
-    try:
-        answer = json.loads(done.stdout)
-        refused = answer.get("error")
-        files = answer.get("files", [])
-        if refused is None and (len(files) != count or not all(_is_sound(one) for one in files)):
-            raise ValueError("not the files that were asked for")
-    except (ValueError, AttributeError, TypeError, RecursionError) as error:
-        words = complaints.last_words(done.stderr) or str(error)
-        raise ProtocolError(f"`{host}` answers with what is no answer: {words}") from error
-    if refused is None:
-        return list(files)
-    if answer.get("reason") == "other bytes":
-        raise _OtherBytes(f"`{host}`: {refused}")
-    cure = answer.get("cure")
-    mends = f": `benchpact device {cure} {host}`" if cure in ("prepare", "clean") else ""
-    raise LaunchError(f"`{host}`: {refused!s:.300}{mends}")
-
-
-def _is_sound(one: Any) -> bool:
-    path, size = one["path"], one["bytes"]
-    if not (isinstance(path, str) and path.startswith("/") and isinstance(one["whole"], bool)):
-        return False
-    return type(size) is int and size >= 0
-
-
-def _no_python(host: str, name: str) -> HostUnreachable:
-    return HostUnreachable(
-        f"there is no Python on `{host}` ({name}): `benchpact device prepare {host}` says what to do"
-    )

@@ -15,16 +15,17 @@ import subprocess
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import BytesIO
 from types import TracebackType
-from typing import IO, Protocol
+from typing import IO
 
 from bench.contract.host_words import fault_of
-from bench.errors import HostUnreachable, ProtocolError, WorkerTimeout
+from bench.errors import HostUnreachable, WorkerTimeout
 from bench.remote import complaints, master
 from bench.remote.command import SSH_FAILED, command
 from bench.remote.process import end, kill, open_ssh, tail, write
+from bench.remote.talk import Source, Talk
 
 SHELL = "exec sh"
 CONNECT_S = 30.0
@@ -32,16 +33,7 @@ CONNECT_S = 30.0
 LOGINS_AT_ONCE = 8
 """A jump host's `sshd` refuses some of those that come while ten others are not let in yet (``MaxStartups``)."""
 BANNER_BYTES = 64 << 10
-CHUNK_BYTES = 1 << 16
-STDERR_MOST_BYTES = 64 << 20
 _logins = threading.BoundedSemaphore(LOGINS_AT_ONCE)
-
-
-class Source(Protocol):
-    """Whatever bytes are read from, as from a file."""
-
-    def read(self, size: int, /) -> bytes:
-        """Up to ``size`` bytes or a few more; none at the end."""
 
 
 @dataclass(frozen=True)
@@ -100,16 +92,30 @@ class Client:
         ``timeout_s`` after it began; ProtocolError where it writes more than ``most_bytes``.
         """
         with tempfile.TemporaryFile(buffering=0) as stderr:
-            process, deadline = self.start(script, stderr), time.monotonic() + timeout_s
+            process = self.start(script, stderr)
             try:
-                talk = _Talk(BytesIO(stdin) if isinstance(stdin, bytes) else stdin, stderr, most_bytes)
-                talk.go_on(process, self.host, deadline)
-                code = process.wait(max(0.0, deadline - time.monotonic()) + 1.0)
-            except subprocess.TimeoutExpired as error:
-                raise WorkerTimeout(f"`{self.host}` did not finish within {timeout_s:g} s") from error
+                talk = Talk(BytesIO(stdin) if isinstance(stdin, bytes) else stdin, stderr, most_bytes)
+                return self._heard(talk, process, timeout_s)
             finally:
                 end(process)
-            said = tail(stderr)
+
+    def ask(
+        self, process: subprocess.Popen[bytes], question: Source, stderr: IO[bytes], timeout_s: float, most_bytes: int
+    ) -> Completed:
+        """Say something to a script that ``start`` began, and hear its answer, which is one line.
+
+        Where it ends instead, ``code`` says how. Raises as ``run`` does; the process is left to the caller.
+        """
+        return self._heard(Talk(question, stderr, most_bytes, one_line=True), process, timeout_s)
+
+    def _heard(self, talk: Talk, process: subprocess.Popen[bytes], timeout_s: float) -> Completed:
+        deadline = time.monotonic() + timeout_s
+        try:
+            talk.go_on(process, self.host, deadline)
+            code = 0 if talk.answered else process.wait(max(0.0, deadline - time.monotonic()) + 1.0)
+        except subprocess.TimeoutExpired as error:
+            raise WorkerTimeout(f"`{self.host}` did not finish within {timeout_s:g} s") from error
+        said = tail(talk.stderr)
         if code == SSH_FAILED:
             raise HostUnreachable(complaints.reason(self.host, said, connected=True))
         return Completed(code, bytes(talk.heard), said)
@@ -161,59 +167,3 @@ class Client:
         words = complaints.last_words(said) or complaints.last_words(seen.decode(errors="replace"))
         shell = f"`{self.host}` lets one in, but its login shell starts no `sh`{f' ({words})' if words else ''}"
         return HostUnreachable(f"{shell}: see what `ssh {self.host} 'exec sh -c true'` says")
-
-
-@dataclass
-class _Talk:
-    """What is still to be written, and what was heard."""
-
-    source: Source
-    stderr: IO[bytes]
-    most_bytes: int
-    heard: bytearray = field(default_factory=bytearray)
-    _left: bytes = b""
-
-    def go_on(self, process: subprocess.Popen[bytes], host: str, deadline: float) -> None:
-        """Write and read, whichever goes, until the script closes its output."""
-        assert process.stdin is not None
-        assert process.stdout is not None
-        os.set_blocking(process.stdin.fileno(), False)
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            selector.register(process.stdin, selectors.EVENT_WRITE)
-            while True:
-                ready = selector.select(min(0.5, max(0.0, deadline - time.monotonic())))
-                self._bound(host)
-                if time.monotonic() > deadline:
-                    raise subprocess.TimeoutExpired("ssh", 0)
-                for key, _ in ready:
-                    if key.fileobj is process.stdin:
-                        if not self._write(process.stdin):
-                            selector.unregister(process.stdin)
-                            process.stdin.close()
-                    elif not self._read(process.stdout, host):
-                        return
-
-    def _bound(self, host: str) -> None:
-        if os.fstat(self.stderr.fileno()).st_size > STDERR_MOST_BYTES:
-            raise ProtocolError(f"`{host}` complains with more than {STDERR_MOST_BYTES >> 20} MiB")
-
-    def _write(self, pipe: IO[bytes]) -> bool:
-        """Whether there is, or may be, more to write."""
-        self._left = self._left or self.source.read(CHUNK_BYTES)
-        if not self._left:
-            return False
-        try:
-            self._left = self._left[os.write(pipe.fileno(), self._left) :]
-        except BlockingIOError:
-            return True
-        except BrokenPipeError:  # the script wants no more of it
-            return False
-        return True
-
-    def _read(self, pipe: IO[bytes], host: str) -> bool:
-        data = os.read(pipe.fileno(), CHUNK_BYTES)
-        self.heard += data
-        if len(self.heard) > self.most_bytes:
-            raise ProtocolError(f"`{host}` answers with more than {self.most_bytes} bytes")
-        return bool(data)

@@ -90,6 +90,19 @@ finish_root() { # ROOT: what the packages' own scripts would have written
   printf '#!/bin/sh\nexec kill -TERM 1\n' >"$r/usr/sbin/poweroff"
   printf '#!/bin/sh\nexec kill -INT 1\n' >"$r/usr/sbin/reboot"
   chmod 755 "$r/usr/sbin/poweroff" "$r/usr/sbin/reboot"
+  compile_library "$r"
+}
+
+# Else the board's Python, whose users may not write there, would compile its library anew at every start: no real board does.
+compile_library() { # ROOT, by a Python of this machine of the same version: bytecode is the same on every processor
+  local library python
+  library=$(echo "$1"/usr/lib/python3.*)
+  for python in "${library##*/}" /usr/bin/python3; do
+    "$python" -c 'import sys; sys.exit("python%d.%d" % sys.version_info[:2] != sys.argv[1])' "${library##*/}" 2>/dev/null || continue
+    env -u SOURCE_DATE_EPOCH "$python" -m compileall -qq -j 0 -s "$1" -p / "$library"
+    return
+  done
+  say "there is no ${library##*/} here: the board's Python compiles its library at every start, and is slow"
 }
 
 make_initrd() { # FOLDER OUT: OUT/vmlinuz, and OUT/initrd.gz with busybox, the modules and guest/init

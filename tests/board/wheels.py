@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import fcntl
 import hashlib
 import shutil
@@ -43,9 +44,12 @@ def wheelhouse(requirements: tuple[str, ...] = REQUIREMENTS) -> Path:
 
 
 def with_numpy(wheelhouse: Path) -> Path:
-    """A folder whose files, on a board's disk, are the environment of ``INTERPRETER``; made once."""
+    """A folder whose files, on a board's disk, are the environment of ``INTERPRETER``; made once.
+
+    With bytecode, as pip leaves it, where this Python is of the board's version: the board's users may not write there.
+    """
     (wheel,) = wheelhouse.glob("numpy-*.whl")
-    tree = wheelhouse.with_name(f"{wheelhouse.name}-numpy")
+    tree = wheelhouse.with_name(f"{wheelhouse.name}-numpy-{sys.implementation.cache_tag}")
     with (wheelhouse.parent / "wheels.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not tree.exists():
@@ -58,6 +62,8 @@ def with_numpy(wheelhouse: Path) -> Path:
             with zipfile.ZipFile(wheel) as packed:
                 names = [name for name in packed.namelist() if "/tests/" not in name]
                 packed.extractall(place / "lib" / "python3.11" / "site-packages", names)
+            if sys.implementation.cache_tag == f"cpython-{PYTHON}":
+                compileall.compile_dir(place / "lib", quiet=2, stripdir=part, prependdir="/")
             part.rename(tree)
     return tree
 

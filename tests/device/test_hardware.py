@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,22 @@ def test_packages_are_found_by_any_spelling_and_only_where_asked(tmp_path: Path)
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ai-edge-litert\nVersion: 2.3.0\n")
     assert versions(["AI.edge_litert", "numpy"], tmp_path) == {"AI.edge_litert": "2.3.0"}
+
+
+def test_versions_are_those_that_the_names_of_metadata_tell_and_of_what_is_really_there(tmp_path: Path) -> None:
+    (tmp_path / "torch-2.13.0+cpu.dist-info").mkdir()
+    (tmp_path / "torch-2.13.0+cpu.dist-info" / "METADATA").write_text("")
+    (tmp_path / "numpy-1.24.2-py3.11.egg-info").write_text("")
+    (tmp_path / "onnxruntime-1.19.2.dist-info").mkdir()  # an uninstall left it
+    (tmp_path / "onnxruntime_gpu-1.20.dist-info").mkdir()
+    found = versions(["torch", "numpy", "onnxruntime", "psutil"], tmp_path)
+    assert found == {"torch": "2.13.0+cpu", "numpy": "1.24.2"}
+    assert versions(["torch"], tmp_path / "none") == {}
+
+
+def test_what_is_installed_here_is_found_as_the_standard_library_finds_it() -> None:
+    told = {one.metadata["Name"]: one.version for one in reversed(list(metadata.distributions()))}
+    assert versions(list(told), None) == told
 
 
 def test_free_room_is_told_before_the_folder_is_there(tmp_path: Path) -> None:

@@ -28,18 +28,23 @@ HELLO = '{"kind":"hello","protocol":1,"token":"TOKEN","machine":{}}'
 
 
 def strange(sshd: Sshd, command: str, script: str) -> Board:
-    """A board whose Python does as it should, but for one command of the agent."""
+    """A board whose Python does as it should, but for one command of the agent; ``work`` has all files first."""
     folder = Path(tempfile.mkdtemp(dir=sshd.folder))
     python = folder / "python3"
     real = shlex.quote(sys.executable)
+    script = f"read -r asked; echo '{{\"files\": []}}'\n{script}" if command == "work" else script
     python.write_text(f'#!/bin/sh\nif [ "$2" = {command} ]; then\n{script}\nexit\nfi\nexec {real} "$@"\n')
     python.chmod(0o755)
     return Board(HOST, str(python))
 
 
 def failure_of(board: Board) -> Failure:
+    """Of a process run there; what is raised before the worker began is one too, as `measure` takes it."""
     with board as there:
-        failure = measure_there(there, job(), deadline_s=60).run.failure
+        try:
+            failure = measure_there(there, job(), deadline_s=60).run.failure
+        except LaunchError as error:
+            failure = Failure(type(error).__name__, str(error))
     assert failure is not None
     return failure
 
@@ -86,7 +91,7 @@ def test_a_board_that_only_says_goodbye_is_a_crash_with_its_code_and_last_words(
     ],
 )
 def test_an_answer_that_is_none_is_a_protocol_error(script: str, sshd: Sshd) -> None:
-    with strange(sshd, "have", script) as there, pytest.raises(ProtocolError):
+    with strange(sshd, "files", script) as there, pytest.raises(ProtocolError):
         there.ready(job())
 
 
@@ -94,13 +99,13 @@ def test_an_answer_that_is_none_is_a_protocol_error(script: str, sshd: Sshd) -> 
 def test_a_path_that_is_none_is_not_taken(path: object, sshd: Sshd, tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(b"m")
     answer = json.dumps({"files": [{"path": path, "whole": True, "bytes": 1}]})
-    with strange(sshd, "have", f"echo '{answer}'") as there, pytest.raises(ProtocolError):
+    with strange(sshd, "files", f"echo '{answer}'") as there, pytest.raises(ProtocolError):
         there.ready(job(artifacts={"onnx": str(tmp_path / "m.onnx")}))
 
 
 def test_a_refusal_is_told_in_its_own_words_and_bounded(sshd: Sshd) -> None:
     script = 'echo \'{"error": "its disk is full (0 bytes are free)", "cure": "clean"}\'; exit 1'
-    with strange(sshd, "have", script) as there, pytest.raises(LaunchError, match="device clean bench-host"):
+    with strange(sshd, "files", script) as there, pytest.raises(LaunchError, match="device clean bench-host"):
         there.ready(job())
 
 

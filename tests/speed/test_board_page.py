@@ -8,7 +8,7 @@ import pytest
 
 from tests.speed import reading
 from tests.speed.edge import __main__ as program
-from tests.speed.edge import fleet, link, page, there
+from tests.speed.edge import fleet, link, page, same, tending, there
 from tests.speed.lines import Section, lines_of
 
 
@@ -17,11 +17,19 @@ def sections(monkeypatch: pytest.MonkeyPatch) -> dict[str, Section]:
     """Every section with every line that the program makes, of figures that nobody measured."""
     board: Any = None
     sides = ("iteration", "by hand", "recorded", "by hand, again")
-    runs = {name: [2e9, 2.5e9, 3e9] for name in (link.SHARED, link.OWN, link.HERE)}
+    runs = {
+        name: [2e9, 2.5e9, 3e9]
+        for name in (link.SHARED, link.OWN, link.NATIVE, link.HERE, link.PYTHON, link.NATIVE_PYTHON)
+    }
     monkeypatch.setattr(link, "runs_of", lambda _: runs)
     monkeypatch.setattr(link, "moved", lambda _: {"shipped": [6e9], "copied": [5e9], "nothing": [1e9]})
     monkeypatch.setattr(there, "measure", lambda _: {name: [2000.0] for name in sides})
-    monkeypatch.setattr(fleet, "measure", lambda _: fleet.Fleet(50, 50, 40.0, 90 << 20, 200 << 20))
+    monkeypatch.setattr(
+        tending, "measure", lambda _: {tending.FIRST: [9e10], tending.AGAIN: [2e9], tending.SMOKE: [3e10]}
+    )
+    monkeypatch.setattr(same, "measure", lambda: {same.SSH: [1e6], same.HERE: [1e6]})
+    one = fleet.Fleet(50, 50, 40.0, 90 << 20, 200 << 20)
+    monkeypatch.setattr(fleet, "measure", lambda _: (one, 30.0, one))
     return {title: measure() for title, measure in program.sections(board).items()}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from tests.board.boards import Board
 from tests.speed.__main__ import tell
-from tests.speed.edge import fleet, link, page, there
+from tests.speed.edge import fleet, link, page, same, tending, there
 from tests.speed.edge.place import emulated
 from tests.speed.lines import Section, lines_of
 from tests.speed.page import count
@@ -20,9 +20,11 @@ def sections(board: Board) -> Mapping[str, Callable[[], Section]]:
     """What is measured on the board: title -> measurement."""
     return {
         "A run over SSH": lambda: link.run_lines(link.runs_of(board)),
+        "The same case here and over SSH": lambda: same.lines(same.measure()),
         "Shipping": lambda: [*link.shipping_lines(link.moved(board)), there.agent_line()],
         "The loop alone, on the board": lambda: there.lines(there.measure(board)),
-        "Fifty boards": lambda: fleet.lines(fleet.measure(board)),
+        "Looking after a board": lambda: tending.lines(tending.measure(board)),
+        "Fifty boards": lambda: fleet.lines(*fleet.measure(board)),
     }
 
 

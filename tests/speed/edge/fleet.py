@@ -19,6 +19,7 @@ from bench.store import open_run
 from bench.units import show
 from tests.board.boards import Board
 from tests.board.wheels import INTERPRETER
+from tests.speed.edge import native
 from tests.speed.edge.place import environment
 from tests.speed.lines import Line, bounded
 
@@ -64,16 +65,43 @@ class Fleet:
     """… and of every `ssh` that it started, pages that they share counted once (the sum of Pss)."""
 
 
-def measure(board: Board, count: int = COUNT) -> Fleet:
-    """One run on so many boards, which the agent had been sent to before."""
+def measure(board: Board, count: int = COUNT) -> tuple[Fleet, float, Fleet]:
+    """One run on so many boards, which the agent had been sent to before: users of the emulated one, each with a home.
+
+    After it, in seconds, what as many bare logins take there that import numpy; and the run on as many sshd here.
+    """
     names = [f"b{index}" for index in range(count)]
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
-        told = environment(folder, config_of(board, names, folder))
+        config = config_of(board, names, folder)
+        told = environment(folder, config)
         make_users(board, names)
         run(names[:1], folder / "first", told)
         make_users(board, names[1:], like=names[0])
-        return run(names, folder / "all", told)
+        emulated = run(names, folder / "all", told)
+        return emulated, bare(names, config), measure_here(names, folder / "here")
+
+
+def measure_here(names: Sequence[str], folder: Path) -> Fleet:
+    """The same run on as many sshd of this machine."""
+    with native.boards(folder, names) as boards:
+        told = environment(folder, folder / "config")
+        run(names[:1], folder / "first", told, sys.executable)
+        native.give_all(boards)
+        return run(names, folder / "all", told, sys.executable)
+
+
+def bare(names: Sequence[str], config: Path) -> float:
+    """Seconds that so many logins at once take whose Python imports numpy and ends: a worker does that, too."""
+    begin = time.monotonic()
+    logins = [
+        subprocess.Popen(["ssh", "-F", str(config), name, f"{INTERPRETER} -c 'import numpy'"], stdin=subprocess.DEVNULL)
+        for name in names
+    ]
+    codes = [one.wait() for one in logins]
+    if any(codes):
+        raise RuntimeError(f"bare logins ended with {codes}")
+    return time.monotonic() - begin
 
 
 def config_of(board: Board, names: Sequence[str], folder: Path) -> Path:
@@ -90,11 +118,11 @@ def make_users(board: Board, names: Sequence[str], like: str | None = None) -> N
     board.ssh(USERS.format(names=" ".join(names), more=more), root=True)
 
 
-def run(names: Sequence[str], folder: Path, told: dict[str, str]) -> Fleet:
+def run(names: Sequence[str], folder: Path, told: dict[str, str], python: str = INTERPRETER) -> Fleet:
     """`benchpact run` on these boards, watched while it lasts."""
     folder.mkdir()
     contract = folder / "contract.yaml"
-    contract.write_text(HEAD + "".join(TARGET.format(name=name, python=INTERPRETER) for name in names))
+    contract.write_text(HEAD + "".join(TARGET.format(name=name, python=python) for name in names))
     command = [sys.executable, "-m", "bench", "run", str(contract), "--results", str(folder / "results"), "-q"]
     begin, own, most = time.monotonic(), 0, 0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=told) as process:
@@ -124,9 +152,19 @@ def ended_well(stored: StoredRun) -> int:
     )
 
 
-def lines(found: Fleet) -> list[Line]:
+def lines(emulated: Fleet, bare_s: float, here: Fleet) -> list[Line]:
+    """The emulated ones, what their machine takes for less, and the sshd here."""
+    floor = f"{emulated.boards} bare logins at once whose Python imports numpy: from start to end"
+    return [
+        *fleet_lines(f"{emulated.boards} boards at once", emulated),
+        Line(floor, f"{bare_s:.1f} s", "", None, "none", None),
+        *fleet_lines(f"{here.boards} sshd of this machine at once", here),
+    ]
+
+
+def fleet_lines(many: str, found: Fleet) -> list[Line]:
     """All finish, in time, within the memory."""
-    many, failed = f"{found.boards} boards at once", found.boards - found.finished
+    failed = found.boards - found.finished
     what = f"{many}: memory here, every `ssh` included"
     held = f"{show(found.all_bytes, 'bytes')} ({show(found.process_bytes, 'bytes')} without them)"
     return [

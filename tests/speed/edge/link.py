@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -19,6 +20,7 @@ from tests.board.boards import Board
 from tests.board.wheels import INTERPRETER
 from tests.launch.talk import job
 from tests.speed import contracts
+from tests.speed.edge import native
 from tests.speed.edge.place import environment, shared_login
 from tests.speed.lines import Line, bounded, compared, middle
 from tests.speed.rounds import take_turns
@@ -36,6 +38,10 @@ targets:
   there: {{backend: naps, {where}, limits: {{cold-start: {{cold start: 10 min, processes: 1}}}}}}
 """
 SHARED, OWN, HERE = "over a login that is up", "with a login of its own", "on this machine, without SSH"
+NATIVE = "over a login that is up to this machine's own sshd"
+HELD = (SHARED, NATIVE)
+PYTHON, NATIVE_PYTHON = "over that login to the board", "over that login to this machine's own sshd"
+"""Bare starts of Python: how much of it is the emulator's, or the machine's."""
 
 
 Figures = Mapping[str, Sequence[float]]
@@ -44,14 +50,20 @@ Figures = Mapping[str, Sequence[float]]
 
 def runs_of(board: Board) -> Figures:
     """Whole runs in turns; the first of each warms up, and sends the agent."""
-    with shared_login(board) as shared, tempfile.TemporaryDirectory() as folder:
-        return runs(board, shared, Path(folder))
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        with (
+            native.boards(folder / "native", ["here"]),
+            shared_login(board.ssh_config, board.host) as shared,
+            shared_login(folder / "native" / "config", "here") as own,
+        ):
+            return runs(board, shared, own, folder)
 
 
 def moved(board: Board) -> Figures:
     """Files that are shipped and files that are copied in turns, all over one login."""
     with (
-        shared_login(board) as shared,
+        shared_login(board.ssh_config, board.host) as shared,
         tempfile.TemporaryDirectory() as folder,
         mock.patch.dict(os.environ, {CONFIG: str(shared)}),
         remote.Board(board.host, INTERPRETER) as there,
@@ -59,17 +71,30 @@ def moved(board: Board) -> Figures:
         return shipping(board, there, shared, Path(folder) / "file")
 
 
-def runs(board: Board, shared: Path, folder: Path) -> dict[str, list[float]]:
-    """Wall time of whole runs less all phases of their worker, its start and its imports too."""
+def runs(board: Board, shared: Path, native_login: Path, folder: Path) -> dict[str, list[float]]:
+    """Wall time of whole runs less all phases of their worker, its start and its imports too; and of bare Pythons."""
     there = f"host: {board.host}, python: {INTERPRETER}"
-    cases = {SHARED: (there, shared), OWN: (there, board.ssh_config), HERE: ("device: cpu", shared)}
+    cases = {
+        SHARED: (there, shared),
+        OWN: (there, board.ssh_config),
+        NATIVE: (f"host: here, python: {sys.executable}", native_login),
+        HERE: ("device: cpu", shared),
+    }
     sides = {}
     for index, (name, (where, config)) in enumerate(cases.items()):
         place = folder / str(index)
         place.mkdir()
         (place / "contract.yaml").write_text(CONTRACT.format(where=where))
         sides[name] = partial(beyond_the_phases, place / "contract.yaml", environment(place, config))
+    sides[PYTHON] = partial(bare_python, ["ssh", "-F", str(shared), board.host, f"{INTERPRETER} -c pass"])
+    sides[NATIVE_PYTHON] = partial(bare_python, ["ssh", "-F", str(native_login), "here", f"{sys.executable} -c pass"])
     return take_turns(sides, RUNS, 0)
+
+
+def bare_python(command: Sequence[str], _: float) -> float:
+    begin = perf_counter_ns()
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    return float(perf_counter_ns() - begin)
 
 
 def beyond_the_phases(contract: Path, told: Mapping[str, str], _: float) -> float:
@@ -105,14 +130,16 @@ def shipping(board: Board, there: remote.Board, config: Path, file: Path) -> dic
 
 
 def run_lines(found: Figures) -> list[Line]:
-    """The run over a login that is up is held to a target; the others stand beside it."""
+    """The runs over a login that is up are held to a target; the others stand beside them."""
     lines = []
     for name, values in found.items():
         text = f"middle {show(middle(values), 'ns')}, longest {show(max(values), 'ns')}"
         what = f"a run of one case {name}: its wall time less all phases of its worker"
+        if name in (PYTHON, NATIVE_PYTHON):
+            what = f"`ssh HOST python -c pass` {name}: its wall time"
         kept = middle(values) <= MOST_NS
         target = f"≤ {show(MOST_NS, 'ns')}"
-        lines.append(bounded(what, text, target, kept) if name == SHARED else Line(what, text, "", None, "none", None))
+        lines.append(bounded(what, text, target, kept) if name in HELD else Line(what, text, "", None, "none", None))
     return lines
 
 

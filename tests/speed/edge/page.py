@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 
 from bench.units import show
-from tests.speed.edge import fleet, link, place, there
+from tests.speed.edge import fleet, link, place, same, tending, there
 from tests.speed.lines import Section, lines_of
 from tests.speed.page import count, table, where
 
@@ -22,7 +22,12 @@ calls that take no time at all an emulator cannot say whether they were done). O
 worker are taken off, by the board's clock: from the start of its process to its last answer. What is left is
 benchpact's own start and end here, what is asked of the board, and the link. {runs} runs of each kind, in turns, after
 one that sent the agent. The login that is up is a `ControlMaster` of the user's; otherwise benchpact makes one that its
-connections share. The same run on this machine stands beside them: so much is not SSH.
+connections share. **This machine's own sshd**, which a run over SSH takes for a board like any other, shows what is the
+way and not the emulator; a bare start of Python over each login, and the same run on this machine without SSH, stand
+beside them.
+
+**The same case here and over SSH.** `benchpact run` of `configs/digits/digits.onnx`, one process of {time} on one core:
+started here, and started on this machine's own sshd, {same_rounds} times in turns. No emulator is in it.
 
 **Shipping.** A job is made ready whose samples are {size} of new random bytes: asked for there, sent, hashed there
 while they come, synced, renamed. `scp` of as many new bytes over the same login only copies them. {rounds} rounds in
@@ -31,9 +36,15 @@ turns.
 **The loop alone.** The program behind the first table of [Benchmarks](benchmarks.md), sent there beside the agent's own
 code: {processes} processes, in which both sides take turns of {turn} s.
 
+**Looking after a board.** `benchpact device prepare` from a wheelhouse for ONNX Runtime, once where there is no
+environment and {again} times where there is, and `benchpact smoke configs/board.yaml` {smokes} times. Whether that
+board keeps the contract is not asked here.
+
 **Fifty boards.** One run on {count} hosts at once, one case each, on the same backend. Each is a user of the emulated
 board, with a home, an agent and a lock of its own, so that the one machine stands for all: {count} logins and {count}
-workers share its {cores} cores. The agent had been sent before. Memory is the sum of Pss (pages that processes share
+workers share its {cores} cores. As many bare logins that import numpy, all at once, show how much of the time they are
+by themselves. The same run on {count} sshd of this machine, each with a home, an agent and a lock of its own, has no
+emulator in it. The agent had been sent before. Memory is the sum of Pss (pages that processes share
 are counted once) of benchpact and all its `ssh` processes, looked at twice a second; the highest counts."""
 
 
@@ -66,4 +77,8 @@ def how() -> str:
         processes=there.PROCESSES,
         turn=f"{there.TURN_S:g}",
         count=fleet.COUNT,
+        time=same.TIME,
+        same_rounds=same.ROUNDS,
+        again=tending.TIMES[tending.AGAIN],
+        smokes=tending.TIMES[tending.SMOKE],
     )

@@ -43,15 +43,15 @@ def environment(folder: Path, config: Path) -> dict[str, str]:
 
 
 @contextmanager
-def shared_login(board: Board) -> Iterator[Path]:
-    """An ssh config like the board's, with a ControlMaster that is up as long as this lasts."""
+def shared_login(ssh_config: Path, host: str) -> Iterator[Path]:
+    """An ssh config like that one, with a ControlMaster to its host that is up as long as this lasts."""
     with tempfile.TemporaryDirectory(prefix="bp-", dir="/tmp") as folder:  # a socket's path must be short
         words = f"  ControlMaster auto\n  ControlPath {folder}/%n\n  ControlPersist yes\n"
         config = Path(folder) / "config"
-        config.write_text(re.sub(r"^(Host .*\n)", rf"\g<1>{words}", board.ssh_config.read_text(), count=1))
+        config.write_text(re.sub(r"^(Host .*\n)", rf"\g<1>{words}", ssh_config.read_text(), count=1))
         ssh = ["ssh", "-F", str(config)]
-        subprocess.run([*ssh, board.host, "true"], check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run([*ssh, host, "true"], check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             yield config
         finally:
-            subprocess.run([*ssh, "-O", "exit", board.host], check=True, stderr=subprocess.DEVNULL)
+            subprocess.run([*ssh, "-O", "exit", host], check=True, stderr=subprocess.DEVNULL)
