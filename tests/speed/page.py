@@ -9,6 +9,8 @@ from importlib import metadata
 
 from bench.contract.scenario_words import ADAPTIVE
 from bench.device import machine
+from bench.judge.stop import FOUNDED
+from bench.stats.pool import needed
 from bench.units import show
 from tests.judge.populations import EFFECT
 from tests.judge.wrong import POOLED
@@ -52,15 +54,18 @@ has that call in it, so it lies above that clock and no target holds them togeth
 read while our loop drives the request.
 
 **Wrong verdicts.** Each row draws {runs:,} runs of up to {most} processes at each of seven limits, 0.8 to 1.2 × the
-truth, and lets the project's own votes decide. The truth is the median process's own percentile; at the truth itself
-every answer is wrong. Shown are the most wrong *met* and *missed* at any one limit; *bound* is what they leave possible
-at 95 % (Clopper–Pearson). Beside them stand two rules that take calls as independent, with the pool of {pooled}
-processes each and held to the percentile of the whole pool, which is what they are about: a 98 % interval that counts
-calls, and MLPerf's early stopping, which only ever says *met*.
+truth, and lets the project's own votes decide. For each limit a process ends where a run would end it, by the
+[rule](how-it-decides.md#when-a-process-cannot-tell) that looks at its blocks of 25 ms, and votes by the calls that it
+made until then; how many stands in the second table. The truth is the median process's own percentile of *all* its
+calls; at the truth itself every answer is wrong. Shown are the most wrong *met* and *missed* at any one limit; *bound*
+is what they leave possible at 95 % (Clopper–Pearson). Beside them stand two rules that take calls as independent, with
+the pool of {pooled} whole processes each and held to the percentile of the whole pool, which is what they are about: a
+98 % interval that counts calls, and MLPerf's early stopping, which only ever says *met*.
 
-Simulated: {processes:,} processes of {calls:,} calls of each kind; those of a dependent kind differ by {effect}.
-Recorded: {recorded} fresh processes of each model, {tiny:,} calls of tiny and {digits:,} of digits, by `benchpact run`;
-recordings are kept for a day, and when they were made stands in the table. Processes are drawn with replacement, so
+Simulated: {processes:,} processes of each kind, {calls:,} calls of 1 ms each, as many as a run makes in its 2 s; those
+of a dependent kind differ by {effect}. Recorded: {recorded} fresh processes of each model, {tiny:,} calls of tiny and
+{digits:,} of digits, half a second each, by `benchpact run`; recordings are kept for a day, and when they were made
+stands in the table. Processes are drawn with replacement, so
 that the stated error rate alone is put to the test; *in order* takes them as they followed each other, with all that
 the machine did meanwhile.
 
@@ -72,7 +77,9 @@ takes calls as independent needs in the median, looked at after each call, at th
 where the ratio is largest. Ours never makes fewer than {fewest}: such limits are left out.
 
 **Time to a verdict.** Runs with `processes: adaptive` and nothing else said; the middle of {rounds}. The target is a
-fifth of a fixed run of 10 s, for the timed loops of all processes together.
+fifth of a fixed run of 10 s, for the timed loops of all processes together. No p99 is called met of a process that made
+fewer than {founded:,} calls ([why](how-it-decides.md#when-a-process-cannot-tell)). Where those alone take longer than
+the target, no target holds the line, and the line says so.
 
 **Outside measuring.** A run's wall time less the phases that run the model to measure it: the timed loop, and the
 warm-up and closure audit before it. The line below it takes only the timed loop off.
@@ -130,6 +137,7 @@ def how(core: int) -> str:
         digits=recording.CALLS["digits"],
         rounds=soon.ROUNDS,
         beside=four_scenarios.PROCESSES,
+        founded=FOUNDED * needed(0.99),
         counted_runs=counting_calls.RUNS,
         counted_calls=counting_calls.CALLS,
         compared=counting_calls.COMPARED,
