@@ -21,6 +21,7 @@ from bench.contract.check import Checked, check
 from bench.contract.check_backends import is_installed
 from bench.contract.load import load
 from bench.contract.problems import ContractProblems
+from bench.device import gpu_named
 from tests.contract.contracts import changed, write
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -462,6 +463,24 @@ def test_a_backend_that_is_not_installed_is_missing_not_wrong(folder: Path, monk
     assert "target `ort-1` needs a-framework-of-nobody, which is not installed here" in missing.message
     assert missing.place.line == 19
     found.refuse()
+
+
+def test_a_gpu_without_a_driver_is_missing_here_and_nothing_is_wrong(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr(gpu_named, "LIBRARY", "libcuda-that-nobody-has.so.1")
+    text = changed("backend: onnxruntime,", 'backend: onnxruntime, device: "cuda:0",', TEXT)
+    found = checked(folder, text)
+    assert found.problems == ()
+    (missing,) = found.missing
+    assert str(missing).startswith(f"{folder}/contract.yaml:19:41: target `ort-1` runs on `cuda:0`, and there is no ")
+    assert main(["check", str(folder / "contract.yaml")]) == 3
+    assert "cannot run here: " in capsys.readouterr().out
+    elsewhere = text.replace("onnxruntime,", "onnxruntime, host: lab,")
+    assert checked(folder, elsewhere).missing == ()
+    monkeypatch.setattr(gpu_named, "LIBRARY", "libc.so.6")
+    assert checked(folder, text).missing == ()
 
 
 def test_installed_is_told_without_importing() -> None:
