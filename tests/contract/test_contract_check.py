@@ -571,6 +571,35 @@ def test_a_function_that_is_not_there_is_told_without_running_anything(folder: P
     assert problem.startswith(f"16:{16 + len(entry) + 2}: `{entry}`: {message}")
 
 
+@pytest.mark.parametrize("given", ["", "outputs", "a, b, c", "a, *, b", "a, b, *, c", "a, b, c, /, d=1"])
+def test_a_metric_that_cannot_be_called_as_one_is_told(folder: Path, given: str) -> None:
+    write(folder, f"raise SystemExit('this must not run')\ndef score({given}): ...\n", "own.py")
+    (problem,) = told(folder, with_metric("own:score"))
+    assert problem.endswith("own.py:2: it is called with (outputs, labels): write `def score(outputs, labels):`")
+
+
+@pytest.mark.parametrize("given", ["a, b", "a, b=1", "*both", "a, *rest", "a, b, c=1", "a, b, /", "a, b, *, c=1, **d"])
+def test_a_metric_that_takes_outputs_and_labels_is_taken(folder: Path, given: str) -> None:
+    write(folder, f"def score({given}): ...\n", "own.py")
+    assert noted(folder, with_metric("own:score"))
+
+
+@pytest.mark.parametrize(
+    "source", ["@made\ndef score(): ...\n", "def score(): ...\ndef score(a, b): ...\n", "score = f"]
+)
+def test_what_only_running_a_metric_would_tell_is_believed(folder: Path, source: str) -> None:
+    write(folder, source, "own.py")
+    assert noted(folder, with_metric("own:score"))
+
+
+def test_a_value_is_no_function_and_what_builds_a_model_gets_nothing(folder: Path) -> None:
+    write(folder, "score = 3\ndef build(size): ...\n", "own.py")
+    (problem,) = told(folder, with_metric("own:score"))
+    assert "own.py:1: this is a value and no function: write `def score(outputs, labels):`" in problem
+    (problem,) = told(folder, changed("parameters: 9930", "parameters: 9930, factory: own:build", TEXT))
+    assert "own.py:2: it is called with nothing: write `def build():`" in problem
+
+
 @pytest.mark.parametrize(
     "source", ["from elsewhere import *", "globals()['score'] = 1", "def __getattr__(name): ...", "#" * (1 << 21)]
 )
