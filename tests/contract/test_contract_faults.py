@@ -146,6 +146,11 @@ def test_what_yaml_has_and_a_contract_has_not_is_the_one_problem(folder: Path, o
     assert "not read here: leave it out" in found
 
 
+def test_a_range_that_the_dtype_does_not_hold_is_one_problem_and_no_warning(folder: Path) -> None:
+    (problem,) = told(folder, TEXT.replace("range: [0, 1]", "range: [0, 1e39]"))
+    assert "`range` leaves float32" in problem
+
+
 def test_a_key_that_stands_twice_hides_no_other_problem(folder: Path) -> None:
     (folder / "digits.xml").unlink()
     text = changed("batch: n\n", "batch: n\nbatch: m\n", TEXT).replace("latency p90", "p9")

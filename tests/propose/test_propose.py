@@ -176,7 +176,7 @@ def test_state_is_recognised_by_its_names_and_said_to_be_a_guess(tmp_path: Path)
     contract = proposed(models.recurrent(tmp_path / "m.onnx"))
     assert (dict(contract.state), contract.batch_dim) == ({"h": "hn"}, "batch")
     assert {spec.name: spec.shape for spec in contract.outputs}["hn"] == ("batch", 8)
-    assert "A guess by their names" in (tmp_path / "contract.yaml").read_text()
+    assert "# TO DO: a guess by their names" in (tmp_path / "contract.yaml").read_text()
 
 
 def test_state_that_does_not_fit_itself_is_let_go(tmp_path: Path) -> None:
