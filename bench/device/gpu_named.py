@@ -23,6 +23,16 @@ def demand(device: str) -> None:
         raise DeviceUnavailable("the adapter says that it runs on %s, but %s" % (device, why))
 
 
+def without_driver(device: str) -> str:
+    """Why ``cuda:N`` cannot be here; nothing where only the driver could tell, which is not asked."""
+    try:
+        if is_named(device) and sys.platform == "linux":
+            ctypes.CDLL(LIBRARY)
+    except OSError as error:
+        return "there is no NVIDIA driver here (%s)" % error
+    return ""
+
+
 def _missing(device: str) -> str:
     """Why there is no such GPU; nothing where the driver has it."""
     try:

@@ -42,7 +42,8 @@ def note(runs: Sequence[ProcessRun], timings: Timings) -> str:
         return ""
     return (
         f"a query takes {query} in the median, and the clock itself {clock} of it: below {FLOOR} times the clock's own "
-        "cost percentiles tell much of the clock and little of the model; a larger `batch` times more of it"
+        "cost percentiles tell much of the clock and little of the model; more of it is timed by a larger `batch`, "
+        "where the model takes one"
     )
 
 
