@@ -485,6 +485,16 @@ class OddFacts(Faulty):
         return session
 
 
+class FallsBackLater(Faulty):
+    """As asked at first; once it was timed it says that it went on elsewhere, in another precision."""
+
+    def open(self, model: ModelFiles, settings: Settings) -> FaultySession:
+        session = super().open(model, settings)
+        told = [dict(session.facts()), {**session.facts(), "device": "gpu:7", "precision": "int4"}]
+        session.facts = lambda: told.pop(0) if len(told) > 1 else told[0]  # type: ignore[method-assign]
+        return session
+
+
 class RunsElsewhere(Faulty):
     """Takes a target for the CPU, and says that it runs on a GPU, in another precision and with more threads."""
 

@@ -359,3 +359,12 @@ def test_what_runs_otherwise_than_asked_is_not_measured(tmp_path: Path) -> None:
     assert told.run.failure.error == "AdapterError"
     assert told.run.failure.message.startswith("the adapter's `facts` say device gpu:7, but the target asks for cpu; ")
     assert (told.run.facts, told.run.blocks) == ({}, ())
+
+
+def test_what_fell_back_while_it_was_timed_is_not_measured(tmp_path: Path) -> None:
+    told = run(faulty.FallsBackLater, tmp_path)
+    assert told.run.failure is not None
+    assert (told.run.failure.error, told.run.failure.phase) == ("AdapterError", "measure")
+    assert "say device gpu:7, but the target asks for cpu" in told.run.failure.message
+    assert not told.run.is_whole
+    assert told.run.facts["device"] == "cpu"
