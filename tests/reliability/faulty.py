@@ -343,6 +343,19 @@ class BreaksAPipeOfItsOwn(Faulty):
         raise BrokenPipeError("the inference server hung up")
 
 
+class ReadsSlowlyAtFirst(Faulty):
+    """The first answer is on the host only some time after the first query returned."""
+
+    SECONDS = 0.5
+    reads = 0
+
+    def answer(self, arrays: Arrays) -> Arrays:
+        self.reads += 1
+        if self.reads == 1:
+            time.sleep(self.SECONDS)
+        return arrays
+
+
 class SaysNan(Faulty):
     def answer(self, arrays: Arrays) -> Arrays:
         arrays["y"][0, 1] = np.nan

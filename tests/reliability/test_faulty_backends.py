@@ -267,6 +267,15 @@ def test_a_process_that_only_starts_is_audited_too(kind: type[faulty.Faulty], tm
     assert (failure.error, failure.phase) == ("MeasurementInvalid", "audit")
 
 
+def test_a_cold_start_ends_when_the_first_answer_is_on_the_host(tmp_path: Path) -> None:
+    told = run(faulty.ReadsSlowlyAtFirst, tmp_path, only_start=True).run
+    assert told.failure is None
+    durations = {phase.name: phase.duration_ns for phase in told.phases}
+    assert durations["first-query"] >= faulty.ReadsSlowlyAtFirst.SECONDS * 1e9
+    assert told.cold_start_ns is not None
+    assert told.cold_start_ns > durations["first-query"]
+
+
 def test_a_session_that_forgets_to_wait_also_when_it_is_read_is_caught(tmp_path: Path) -> None:
     failure = failure_of(faulty.Forgets, tmp_path)
     assert (failure.error, failure.phase) == ("MeasurementInvalid", "warm-up")
