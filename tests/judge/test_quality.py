@@ -163,6 +163,14 @@ def test_state_is_neither_judged_nor_expected(tmp_path: Path) -> None:
     assert {one.outcome for one in verdicts.values()} == {Outcome.MET}
 
 
+def test_the_state_of_a_model_that_gives_nothing_else_is_its_answer(tmp_path: Path) -> None:
+    whole = validated(tmp_path, labels=LABELS, predictions=LOGITS)
+    cell = replace(whole, state={"h": "logits"})
+    for output, outcome in ((LOGITS, Outcome.MET), (-LOGITS, Outcome.MISSED)):
+        verdicts = judged(cell, TOP, CLOSE, outputs={"logits": output})[1]
+        assert {one.outcome for one in verdicts.values()} == {outcome}
+
+
 def test_agreement_is_the_worst_of_all_outputs(tmp_path: Path) -> None:
     whole = validated(tmp_path)
     np.savez(tmp_path / "reference.npz", logits=LOGITS, boxes=LOGITS)
