@@ -153,7 +153,8 @@ class Session(Protocol):
         False where the outputs are made up: nothing is then judged by them. ``notes`` may hold a list of sentences
         that a reader of the report must know, like a part that runs elsewhere. On a GPU ``gpu`` is an object with
         its ``name`` and ``uuid`` as the driver tells them; ``gpu memory by its own account`` may be what the
-        framework took of it at most, in bytes. It is asked after opening, and on a GPU again after the timed part.
+        framework took of it at most, in bytes. It is asked after opening and again after the timed part: what fell
+        back meanwhile was not measured. Facts that the harness finds (``records.HARNESS_FACTS``) are not the session's.
         """
 
     def __enter__(self) -> "Session": ...
