@@ -5,6 +5,7 @@ A session that does run there has begun the driver already: to ask again costs n
 
 from __future__ import annotations
 
+import ctypes
 import sys
 
 from .adapter import DeviceUnavailable
