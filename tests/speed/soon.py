@@ -1,7 +1,7 @@
 """Time to a verdict: whole runs of the demo model and of a device that takes 1 ms, each with one limit 20 % off.
 
 What counts is measuring, the timed loop of all processes; what the processes need to get there stands beside it. The
-limit is so far off what was measured before.
+limit is so far off what was measured right before, in each round anew: a machine is not as quick all the time.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def measure(rounds: int = ROUNDS, before: str = BEFORE) -> dict[Asked, list[Verd
     """The runs of each subject, percentile and limit, in turns."""
     found: dict[Asked, list[Verdict]] = {}
     for name in SUBJECTS:
-        figures = {one.metric: one for one in _run(name, before).cases[0].figures}
         for _ in range(rounds):
+            figures = {one.metric: one for one in _run(name, before).cases[0].figures}
             for percentile in PERCENTILES:
                 own = [one for one in figures[f"latency {percentile}"].processes if one is not None]
                 for factor in FACTORS:
