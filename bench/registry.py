@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, cast, get_args
+from typing import cast
 
 from bench.device.adapter import Adapter
-from bench.device.declared import Declared
+from bench.device.declared import misdeclared
 from bench.errors import BackendNotFound
 
 GROUP = "benchpact.backends"
 PARTS = ("artifact_kinds", "options", "packages", "concurrent_runs", "probe", "open")
 """What every adapter has."""
-WORDS = ("artifact_kinds", "packages", "devices", "precisions", "code_kinds", "code_options")
-"""What is a list of words, where an adapter has it. ``("cpu")`` is none: letters would be looked at one by one."""
 
 
 @cache
@@ -65,22 +62,6 @@ def load(name: str) -> Adapter:
     if wrong := misdeclared(adapter):
         raise _unloadable(name, wrong)
     return cast(Adapter, adapter)
-
-
-def misdeclared(adapter: Any) -> str:
-    """What is no declaration among those of an adapter, and what it should be; nothing where all are."""
-    for part in WORDS:
-        words = getattr(adapter, part, ())
-        if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
-            return f"its `{part}` is {words!r:.60}: it must be a tuple of words"
-    options = adapter.options
-    if not isinstance(options, Mapping):
-        return f"its `options` is {options!r:.60}: it must be a dictionary"
-    for name, declared in options.items():
-        if not isinstance(name, str) or not isinstance(declared, get_args(Declared)):
-            what = "OneOf, Count, Size or a line of help"
-            return f"its option {name!r:.60} is declared as {declared!r:.60}: it must be a {what}"
-    return ""
 
 
 def _unloadable(name: str, reason: str) -> BackendNotFound:

@@ -111,6 +111,13 @@ def test_a_named_backend_that_does_not_load_is_missing_with_its_reason(place: Pl
     assert "Traceback" not in done.stderr
 
 
+def test_no_worker_opens_what_declares_nonsense(place: Place) -> None:
+    """Without its comma ``("program")`` names no option: nobody would have asked for --allow-code."""
+    done = place.bench("run", "contract.yaml", backend="one-word")
+    assert done.returncode == 3, done.stderr
+    assert "does not load: its `code_options` is 'program': it must be a tuple" in " ".join(done.stdout.split())
+
+
 def test_a_backend_whose_conflict_fails_is_told_and_stands_in_nobodys_way(place: Place) -> None:
     """It is the adapter's mistake, not the contract's: what it does not take, ``open`` says."""
     done = place.bench("check", "contract.yaml", backend="undecided")
