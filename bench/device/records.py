@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, BinaryIO, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 PROTOCOL = 1
 MAX_LINE_BYTES = 1 << 20
@@ -239,15 +239,3 @@ def decode(line: bytes) -> Tuple[str, Dict[str, Any], int]:
     if isinstance(payload, bool) or not isinstance(payload, int) or not 0 <= payload <= MAX_PAYLOAD_BYTES:
         raise RecordError("a record with a payload of %r bytes" % (payload,))
     return kind, record, payload
-
-
-def read_record(stream: BinaryIO) -> Optional[Tuple[str, Dict[str, Any], bytes]]:
-    """The next record from a blocking stream as (kind, fields, payload); None at the end of file."""
-    line = stream.readline(MAX_LINE_BYTES)
-    if not line:
-        return None
-    kind, fields, size = decode(line)
-    payload = stream.read(size) if size else b""
-    if len(payload) != size:
-        raise RecordError("a payload of %d bytes ended after %d" % (size, len(payload)))
-    return kind, fields, payload

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import Any
 
@@ -34,13 +33,6 @@ def test_records_cut_anywhere_come_whole_and_in_order(told: list[Any], data: st.
         heard += list(reader.feed(stream[at : at + size]))
         at += size
     assert heard == told
-
-
-@settings(deadline=None, max_examples=100)
-@given(RECORDS)
-def test_a_blocking_stream_gives_the_same_records(told: list[Any]) -> None:
-    stream = io.BytesIO(encoded(told))
-    assert list(iter(lambda: records.read_record(stream), None)) == told
 
 
 @settings(deadline=None, max_examples=300)
@@ -84,11 +76,6 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory() -> None:
         assert list(reader.feed(b"x" * (1 << 18))) == []
     with pytest.raises(RecordError, match="a line of more than 1048576 bytes"):
         list(reader.feed(b"x"))
-
-
-def test_a_stream_that_ends_within_a_payload_is_refused() -> None:
-    with pytest.raises(RecordError, match="a payload of 8 bytes ended after 3"):
-        records.read_record(io.BytesIO(records.encode("block", {}, 8) + b"abc"))
 
 
 def test_a_job_comes_through_as_it_was() -> None:
