@@ -55,8 +55,9 @@ test-board-long: $(VENV)/.installed-test  ## the rest of what may happen to a bo
 
 install-gpu: .venv-gpu/.installed  ## benchpact with ONNX Runtime for CUDA and TensorRT, into .venv-gpu: on a machine with an NVIDIA GPU
 
+# Each file in a process of its own: NVIDIA's libraries are told once a process whether fp32 may be TF32.
 test-gpu: .venv-gpu/.installed-test  ## the GPU suite: needs an NVIDIA GPU, and fails without one
-	.venv-gpu/bin/python -m pytest -m gpu tests/gpu
+	@status=0; for file in tests/gpu/test_*.py; do .venv-gpu/bin/python -m pytest -m gpu $$file || status=1; done; exit $$status
 
 lint: $(VENV)/.installed-test  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -106,7 +107,7 @@ $(VENV)/bin/python:
 	@touch $@
 
 .venv-gpu/.installed-test: .venv-gpu/.installed
-	@.venv-gpu/bin/python -m pip install $(QUIETLY) -e '.[gpu,tensorrt,torch,test]' '$(TENSORRT)' 'polygraphy>=0.53' $(FROM_INDEX)
+	@.venv-gpu/bin/python -m pip install $(QUIETLY) -e '.[gpu,tensorrt,tensorrt-rtx,torch,test]' '$(TENSORRT)' 'polygraphy>=0.53' $(FROM_INDEX)
 	@touch $@
 
 .venv-bench/.installed: pyproject.toml tests/speed/requirements.txt | $(VENV)/bin/python

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Tuple
+from typing import TYPE_CHECKING, Any, Optional, Tuple
 
 import numpy as np
 
@@ -54,14 +54,15 @@ def _words(error: Any) -> str:
 class Context:
     """The primary context of GPU ``number``: the one that CUDA's runtime, and so a framework above it, works in.
 
-    ``spins`` says whether a wait spins on a core or sleeps.
+    ``spins`` says whether a wait spins on a core or sleeps; None leaves it as it is, to who else works in it.
     """
 
-    def __init__(self, number: int, spins: bool = True) -> None:
+    def __init__(self, number: int, spins: Optional[bool] = True) -> None:
         check("starting CUDA's driver", driver.cuInit(0))
         self._device = check("finding cuda:%d" % number, driver.cuDeviceGet(number))
-        flags = driver.CUctx_flags.CU_CTX_SCHED_SPIN if spins else driver.CUctx_flags.CU_CTX_SCHED_BLOCKING_SYNC
-        check("saying how to wait", driver.cuDevicePrimaryCtxSetFlags(self._device, int(flags)))
+        if spins is not None:
+            flags = driver.CUctx_flags.CU_CTX_SCHED_SPIN if spins else driver.CUctx_flags.CU_CTX_SCHED_BLOCKING_SYNC
+            check("saying how to wait", driver.cuDevicePrimaryCtxSetFlags(self._device, int(flags)))
         self._handle: Any = check("opening cuda:%d" % number, driver.cuDevicePrimaryCtxRetain(self._device))
         self.use()
 
@@ -97,6 +98,11 @@ class Stream:
 
     def zero(self, device: int, size: int) -> None:
         check("writing zeros on the GPU", driver.cuMemsetD8Async(device, 0, size, self.handle))
+
+    def hold(self, microseconds: int) -> None:
+        """Let nothing that is put in from now on begin for so long: the driver calls usleep(3) in its turn."""
+        sleep = ctypes.cast(ctypes.CDLL(None).usleep, ctypes.c_void_p).value
+        check("holding a stream", driver.cuLaunchHostFunc(self.handle, driver.CUhostFn(sleep), microseconds))
 
     def close(self) -> None:
         if self.handle is not None:

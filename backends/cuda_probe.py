@@ -2,7 +2,6 @@
 
 ``python -m backends.cuda_probe`` prints one JSON line. Only the driver's own library is asked (``libcuda``): a
 framework's "is available" may mean that it was built for CUDA, and some crash without a driver.
-https://docs.nvidia.com/cuda/cuda-driver-api/
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ import uuid
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-LIBRARY = "libcuda.so.1"
+from bench.device.cuda_library import LIBRARY, begin
+
 TIMEOUT_S = 30.0
 """The first call of a driver that nobody uses may take seconds: it sets the GPU up (persistence mode off)."""
 MOST_ANSWER_BYTES = 1 << 20
@@ -97,18 +97,15 @@ def main() -> None:
 def ask(name: str = LIBRARY) -> Dict[str, Any]:
     """What the library says, ready for JSON."""
     try:
-        cuda = ctypes.CDLL(name)
-    except OSError as error:
+        cuda, count, code = begin(name)
+    except (OSError, AttributeError) as error:
         return _none("there is no NVIDIA driver here (%s)" % error, DRIVER)
-    code = cuda.cuInit(0)
+    version = ctypes.c_int()
+    code = code or int(cuda.cuDriverGetVersion(ctypes.byref(version)))
     if code:
         return _none(*_told(cuda, code))
-    count, version = ctypes.c_int(), ctypes.c_int()
-    code = cuda.cuDeviceGetCount(ctypes.byref(count)) or cuda.cuDriverGetVersion(ctypes.byref(version))
-    if code or not count.value:
-        return _none(*_told(cuda, code or 100))
     driver = "%d.%d" % (version.value // 1000, version.value % 1000 // 10)
-    return {"gpus": [_gpu(cuda, index) for index in range(count.value)], "driver": driver, "reason": "", "remedy": ""}
+    return {"gpus": [_gpu(cuda, index) for index in range(count)], "driver": driver, "reason": "", "remedy": ""}
 
 
 def _none(reason: str, remedy: str) -> Dict[str, Any]:

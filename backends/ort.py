@@ -112,8 +112,9 @@ class OnnxRuntimeAdapter:
             session: Any = OrtStateSession if model.state else OrtSession
         else:
             provider = ort_providers.PROVIDERS[word]
-            native = ort_gpu.opened(ort, path, config, provider, settings, facts)
-            session = functools.partial(OrtDeviceStateSession if model.state else OrtDeviceSession, provider=provider)
+            native, clock = ort_gpu.opened(ort, path, config, provider, settings, facts)
+            session = OrtDeviceStateSession if model.state else OrtDeviceSession
+            session = functools.partial(session, provider=provider, clock=clock)
         facts["providers"] = native.get_providers()
         match_inputs(model.inputs, _found(native.get_inputs()))
         match_outputs(model.outputs, _found(native.get_outputs()))

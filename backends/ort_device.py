@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from threading import get_ident
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
 import numpy as np
 
 from backends import staging
+from backends.ort_clock import OrtClock
 from backends.ort_providers import Provider
 from bench.device.adapter import AdapterError, Arrays, DeviceUnavailable, ModelFiles, Query
 
@@ -16,6 +17,8 @@ CAPTURING_RUNS = 4
 GRAPH_ID, NO_GRAPH, FILLER = "gpu_graph_id", "-1", 77
 CLOSE_RTOL, CLOSE_ATOL = 1e-2, 1e-3
 """A replayed graph that read another query's addresses is further off than this."""
+GRAPHS_TEXT = "`cuda graph`: a graph belongs to the thread that captured it; say one worker"
+CLOCK_TEXT = "`gpu clock`: queries of several threads would take turns on its one stream; say one worker"
 
 
 class _Bound:
@@ -38,12 +41,22 @@ class OrtDeviceSession:
     """One inference session on a device.
 
     ``residency`` host: each run copies the inputs to the device, and its outputs are arrays on the host
-    when it returns. Residency device: ``stage`` copied the inputs, and the outputs stay on the device.
+    when it returns. Residency device: ``stage`` copied the inputs, and the outputs stay on the device. Only one with
+    a ``clock`` has ``device_times``, which is called by the thread that staged.
     """
 
     run: staging.Run
+    device_times: Callable[[Any], Dict[str, int]]
 
-    def __init__(self, ort: Any, native: Any, model: ModelFiles, facts: Dict[str, object], provider: Provider) -> None:
+    def __init__(
+        self,
+        ort: Any,
+        native: Any,
+        model: ModelFiles,
+        facts: Dict[str, object],
+        provider: Provider,
+        clock: Optional[OrtClock] = None,
+    ) -> None:
         self._ort = ort
         self._native = native
         self._model = model
@@ -51,9 +64,13 @@ class OrtDeviceSession:
         self._number = int(str(facts["device"]).partition(":")[2] or 0)
         self._provider = provider
         self._graphs = 0 if facts.get("cuda graph") is True else None
+        self._clock = clock
         self._thread: Optional[int] = None
         self._state: Dict[Any, Dict[str, Any]] = {}
         self._at_home = facts["residency"] == "host"
+        if clock is not None:
+            clock.start(ort, native, facts)
+            self.device_times = clock.times
         waits = provider.waits or self._at_home
         self.run = _host_runner(native) if self._at_home else _device_runner(native, waits)
         facts["in the clock"] = (
@@ -64,6 +81,7 @@ class OrtDeviceSession:
         )
 
     def stage(self, query: Query) -> _Bound:
+        self._keep_to_one_thread()
         sizes = staging.sizes_of(self._model, query)
         arrays = staging.copies_of(query)
         values = {name: self._ort.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
@@ -91,7 +109,10 @@ class OrtDeviceSession:
     def __exit__(self, *_: Optional[object]) -> None:
         self.run = staging.closed
         self._state.clear()
+        self.__dict__.pop("device_times", None)
         self._native = None
+        if self._clock is not None:
+            self._clock.close()
 
     def _bind_outputs(self, staged: _Bound, sizes: Dict[str, int]) -> None:
         """On the host into arrays of ours where their shapes are known; on the device where the framework allocates."""
@@ -113,19 +134,22 @@ class OrtDeviceSession:
         """The state inputs of this thread and these sizes, on the device, shared by all queries."""
         if key not in self._state:
             fed = [spec for spec in self._model.inputs if spec.name in self._model.state]
-            self._state[key] = {
-                spec.name: self._on_device(staging.zeros(spec, sizes)) for spec in fed
-            }  # fmt: skip
+            self._state[key] = {spec.name: self._on_device(staging.zeros(spec, sizes)) for spec in fed}
         return self._state[key]
 
     def _on_device(self, array: Any) -> Any:
         return self._ort.OrtValue.ortvalue_from_numpy(array, self._provider.memory, self._number)
 
+    def _keep_to_one_thread(self) -> None:
+        """AdapterError where a second thread stages a query, and what the session has is one thread's."""
+        mine = GRAPHS_TEXT if self._graphs is not None else CLOCK_TEXT if self._clock is not None else ""
+        if mine and self._thread not in (None, get_ident()):
+            raise AdapterError(mine)
+        self._thread = get_ident()
+
     def _capture(self, staged: _Bound, sizes: Dict[str, int]) -> None:
         """Capture this query's own graph, and hold its replay against a plain run, its outputs overwritten before."""
-        if self._thread not in (None, get_ident()):
-            raise AdapterError("`cuda graph`: a graph belongs to the thread that captured it; say one worker")
-        self._thread, plain = get_ident(), _Bound(self._native.io_binding(), {}, {}, staged.key)
+        plain = _Bound(self._native.io_binding(), {}, {}, staged.key)
         for name, value in staged.values.items():
             plain.binding.bind_ortvalue_input(name, value)
         self._bind_outputs(plain, sizes)

@@ -7,9 +7,10 @@ import re
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from backends import ort_config, ort_cuda, ort_nodes, ort_providers, staging
+from backends.ort_clock import STREAM, OrtClock
 from backends.ort_providers import Provider
 from bench.device.adapter import AdapterError, DeviceUnavailable, ModelRejected, Settings
 
@@ -25,22 +26,35 @@ Asked = Sequence[Tuple[str, Mapping[str, str]]]
 Nodes = Optional[List[ort_nodes.Placed]]
 
 
-def opened(ort: Any, path: Path, config: Any, provider: Provider, settings: Settings, facts: Dict[str, object]) -> Any:
+class Opened(NamedTuple):
+    """A session of the framework's, and the GPU's clock beside it where the target asks for one."""
+
+    native: Any
+    clock: Optional[OrtClock]
+
+
+def opened(
+    ort: Any, path: Path, config: Any, provider: Provider, settings: Settings, facts: Dict[str, object]
+) -> Opened:
     """A session on the device that ``settings`` name, its facts added; AdapterError with the reason where not."""
     values = ort_config.values_of(settings)
     cache = None
     if provider.memory == "cuda":
         cache = ort_cuda.ready(ort, path, provider, settings, values, facts)
     asked = ort_providers.options_of(settings, values, str(cache or ""))
+    clock = OrtClock(ort_providers.number_of(settings.device)) if values[ort_providers.CLOCK] else None
+    if clock is not None:
+        asked[0][1].update(clock.options())
     allowed = values[ort_providers.FALLBACK] == "allowed"
     native, nodes = create(ort, path, config, asked, settings, allowed)
     told = ort_nodes.facts_of(nodes, [name for name, _ in asked], settings.device, allowed)
     notes = [*ort_nodes.notes_of(facts), *ort_nodes.notes_of(told)]
     facts.update(told, residency=settings.residency, **{"provider options": check_echo(native, asked)})
-    facts.update({name: values[name] for name in (ort_providers.GRAPH, ort_providers.FALLBACK)})
+    said = (ort_providers.GRAPH, ort_providers.FALLBACK, ort_providers.CLOCK)
+    facts.update({name: values[name] for name in said})
     if notes:
         facts["notes"] = notes
-    return native
+    return Opened(native, clock)
 
 
 def create(ort: Any, path: Path, config: Any, asked: Asked, settings: Settings, allowed: bool) -> Tuple[Any, Nodes]:
@@ -109,7 +123,7 @@ def check_echo(native: Any, asked: Asked) -> Dict[str, Dict[str, str]]:
     told = native.get_provider_options()
     echo = {name: {key: str(value) for key, value in told.get(name, {}).items()} for name, _ in asked}
     for name, options in asked:
-        for key in ("device_id", "use_tf32", "trt_fp16_enable", "trt_bf16_enable"):
+        for key in ("device_id", "use_tf32", "trt_fp16_enable", "trt_bf16_enable", STREAM):
             got = {"true": "1", "false": "0"}.get(echo[name].get(key, "").lower(), echo[name].get(key))
             if key in options and got is not None and got != options[key]:
                 raise DeviceUnavailable("asked %s for %s=%s, but the session has %s" % (name, key, options[key], got))

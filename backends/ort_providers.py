@@ -9,6 +9,7 @@ from bench.device.declared import Conflict, Declared, OneOf, Size, bytes_of
 
 PROVIDER, FALLBACK, GRAPH, MEMORY = "provider", "cpu fallback", "cuda graph", "gpu memory limit"
 SEARCH, WORKSPACE, CACHE = "cudnn search", "workspace limit", "engine cache"
+CLOCK = "gpu clock"
 XNNPACK = "xnnpack"
 SEARCHES = {"exhaustive": "EXHAUSTIVE", "heuristic": "HEURISTIC", "default": "DEFAULT"}
 OPTIONS: Mapping[str, Declared] = {
@@ -22,6 +23,10 @@ OPTIONS: Mapping[str, Declared] = {
     ),
     MEMORY: Size("the most memory of the GPU that cuda takes for tensors; no limit by default", None),
     GRAPH: OneOf("whether cuda captures its kernels once and replays them; shapes must be fixed", (True, False), False),
+    CLOCK: OneOf(
+        "whether cuda works on one stream of ours, and the GPU's own time of a query is told beside its latency",
+        (True, False), False
+    ),
     SEARCH: OneOf("how cuda looks for a convolution's algorithm", tuple(SEARCHES), "exhaustive"),
     WORKSPACE: Size("memory for what tensorrt tries when it builds", 1 << 30),
     CACHE: OneOf("whether tensorrt's engines are kept on disk for the next process", (True, False), True),
@@ -67,7 +72,7 @@ COMPUTES: Mapping[str, Mapping[str, Tuple[str, ...]]] = {
 """The precisions that a provider can compute a graph of that precision in; others in the graph's own only.
 
 Which of the two a 16-bit graph gets on a CPU is the framework's choice: ``ort_computed`` finds it out."""
-_OF_CUDA, _OF_TENSORRT = (GRAPH, SEARCH, MEMORY), (WORKSPACE, CACHE)
+_OF_CUDA, _OF_TENSORRT = (GRAPH, SEARCH, MEMORY, CLOCK), (WORKSPACE, CACHE)
 
 
 def word_of(settings: Settings) -> str:
@@ -110,7 +115,7 @@ def conflict(model: ModelFiles, settings: Settings, values: Mapping[str, Any]) -
         able = " or ".join(BY_DEVICE[kind])
         return PROVIDER, "%s does not run on device `%s`: it takes %s" % (word, settings.device, able)
     foreign: Tuple[str, ...] = () if word == "tensorrt" else _OF_TENSORRT
-    foreign += {"cuda": (), "tensorrt": (SEARCH, MEMORY)}.get(word, _OF_CUDA)
+    foreign += {"cuda": (), "tensorrt": (SEARCH, MEMORY, CLOCK)}.get(word, _OF_CUDA)
     foreign += (FALLBACK,) if kind == "cpu" else ()
     for name in foreign:
         if name in settings.extra:
@@ -124,7 +129,20 @@ def conflict(model: ModelFiles, settings: Settings, values: Mapping[str, Any]) -
         return "execution mode", "nodes would take turns at XNNPACK's one pool: leave it out"
     if kind != "cpu" and values["execution mode"] == "parallel":
         return "execution mode", "a GPU's provider runs nodes in sequence, whatever is asked for: leave it out"
-    return _graph_conflict(model, settings, word) if values[GRAPH] else None
+    return (_clock_conflict(settings) if values[CLOCK] else None) or (
+        _graph_conflict(model, settings, word) if values[GRAPH] else None
+    )
+
+
+def _clock_conflict(settings: Settings) -> Conflict:
+    """Between two events there may be nothing but the GPU's own work of the query."""
+    if settings.residency != "device":
+        return CLOCK, "copies to and from the host go by streams of the framework's own: say `residency: device`"
+    if settings.extra.get(FALLBACK) == "allowed":
+        return CLOCK, "what nodes on the CPU take would be in it: leave `cpu fallback` out"
+    if settings.extra.get(GRAPH):
+        return CLOCK, "a captured graph's replay waits by itself, and the wait would be in it: leave `cuda graph` out"
+    return None
 
 
 def _graph_conflict(model: ModelFiles, settings: Settings, word: str) -> Conflict:

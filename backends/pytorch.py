@@ -73,8 +73,9 @@ class PyTorchAdapter:
             gpu = torch_cuda.demand(torch, settings.device)
             cuda_arithmetic.demand(settings.precision, gpu)
             facts.update(gpu=gpu._asdict(), **{"gpu caches": cuda_probe.CACHES})
-        facts.update(_configure(torch, settings, values))
+        _configure(torch, settings, values)
         loaded = torch_load.load(torch, model, kind, settings.device)
+        facts.update(_configure(torch, settings, values))  # the user's own code may have set other than was asked for
         weights = _weights(loaded.module)
         if values["channels last"] and hasattr(loaded.module, "to"):
             loaded.module.to(memory_format=torch.channels_last)
@@ -127,6 +128,7 @@ def _configure(torch: Any, settings: Settings, values: Mapping[str, Any]) -> Dic
     if torch.get_num_threads() != settings.threads:
         raise AdapterError("asked for %d threads, torch took %d" % (settings.threads, torch.get_num_threads()))
     torch.set_float32_matmul_precision("highest")
+    _keep_exact(torch)
     on_gpu = torch_cuda.is_cuda(settings.device)
     facts = torch_cuda.configure(torch, settings, values) if on_gpu else {}
     facts.update({
@@ -138,6 +140,14 @@ def _configure(torch: Any, settings: Settings, values: Mapping[str, Any]) -> Dic
     else:
         facts["onednn"] = bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)
     return facts
+
+
+def _keep_exact(torch: Any) -> None:
+    """No bf16 or tf32 inside oneDNN's fp32: newer torch has a word for convolutions and one for recurrent layers."""
+    for name in ("conv", "rnn"):
+        part: Any = getattr(torch.backends.mkldnn, name, None)
+        if hasattr(part, "fp32_precision"):
+            part.fp32_precision = "ieee"
 
 
 def _weights(module: Any) -> Dict[str, int]:

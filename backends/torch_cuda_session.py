@@ -52,7 +52,8 @@ class TorchCudaSession(TorchSession):
     def device_times(self, staged: Any) -> Dict[str, int]:
         """One query by the GPU's own clock, ns: ``gpu compute`` by events around the model, ``enqueue`` on the host.
 
-        With residency host also ``host to device`` and ``device to host``, the copies.
+        With residency host also ``host to device`` and ``device to host``, the copies. Where operators ran on the CPU,
+        what they take lies between the events of the model: then it is the copies' alone.
         """
         marks = [self._torch.cuda.Event(enable_timing=True) for _ in range(4)]
         marks[0].record()
@@ -68,7 +69,7 @@ class TorchCudaSession(TorchSession):
         marks[3].synchronize()
         copied, computed, back = _ns(*marks[:2]), _ns(*marks[1:3]), _ns(*marks[2:])
         copies = {"host to device": copied, "device to host": back} if self._at_home else {}
-        return {"gpu compute": computed, "enqueue": enqueue, **copies}
+        return copies if self._on_cpu else {"gpu compute": computed, "enqueue": enqueue, **copies}
 
     def __exit__(self, *error: Optional[object]) -> None:
         self._graph = None

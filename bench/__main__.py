@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 COMPLETING = "_BENCHPACT_COMPLETE"
 """Set by the shell's script where it asks for completions."""
 WRONG_INPUT, NOT_MEASURED = 2, 3
-GARBAGE = 50_000
-"""Objects beyond those freed before garbage is looked for: a start makes many and frees few, and would look in vain for
-a quarter of its time. A worker, whose framework's start is a figure, collects as Python does."""
+GARBAGE = 300_000
+"""Objects beyond those freed before garbage is looked for: a start makes a third of that and frees few, and would look
+in vain for a tenth of its time. A worker, whose framework's start is a figure, collects as Python does."""
 
 
 def run() -> NoReturn:

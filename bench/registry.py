@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from bench.device.adapter import Adapter
+from bench.device.declared import misdeclared
 from bench.errors import BackendNotFound
 
 GROUP = "benchpact.backends"
@@ -58,6 +59,8 @@ def load(name: str) -> Adapter:
     missing = [part for part in PARTS if not hasattr(adapter, part)]
     if missing:
         raise _unloadable(name, f"it is no adapter: it has no `{missing[0]}`")
+    if wrong := misdeclared(adapter):
+        raise _unloadable(name, wrong)
     return cast(Adapter, adapter)
 
 

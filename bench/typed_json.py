@@ -33,12 +33,13 @@ class _Field:
 
 
 def dumps(record: Any) -> bytes:
-    """The record as JSON text, ASCII only, one field a line.
+    """The record as JSON text, ASCII only, each of its own fields on a line (indented whole takes four times as long).
 
     Raises ValueError for what ``read`` would refuse: a value of a type that is none of JSON's, an
     integer beyond 64 bits.
     """
-    return (json.dumps(plain(record), indent=1, allow_nan=False) + "\n").encode("ascii")
+    written = [f" {json.dumps(name)}: {json.dumps(value, allow_nan=False)}" for name, value in plain(record).items()]
+    return ("{\n" + ",\n".join(written) + "\n}\n").encode("ascii")
 
 
 def plain(value: Any) -> Any:

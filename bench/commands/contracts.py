@@ -35,7 +35,8 @@ def init_contract(
 ) -> int:
     """``benchpact init``: write a contract proposed from a model."""
     from bench.propose import propose
-    from bench.report.text import clean
+    from bench.propose.text import TO_DO
+    from bench.report.text import clean, plural
 
     if output is not None:
         refuse_unwritable(output)
@@ -52,5 +53,6 @@ def init_contract(
     for remark in remarks:
         print(f"to do: {clean(remark)}", file=sys.stderr)
     if output is not None and output != STDOUT:
-        print(f"wrote {output}: read it, then: benchpact run {output}", file=sys.stderr)
+        left = f", with {plural(count, 'TO DO')} in it" if (count := text.count(TO_DO)) else ""
+        print(f"wrote {output}{left}: read it, then: benchpact run {output}", file=sys.stderr)
     return 0

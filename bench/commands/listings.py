@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.commands.output import STDOUT, is_coloured, refuse_unwritable, width, write
+from bench.errors import ContractError
 
 if TYPE_CHECKING:
     from bench.contract.model import Target
@@ -44,8 +45,15 @@ def _where(target: Target) -> str:
 
 def _targets(contract: Path | None, targets: Path | None) -> tuple[Target, ...]:
     from bench.contract.load import load, load_targets
+    from bench.contract.targets import places_to_look
 
-    return load(contract, targets).targets if contract is not None else load_targets(targets)
+    found = load(contract, targets).targets if contract is not None else load_targets(targets)
+    if not found:
+        looked = ", ".join(dict.fromkeys(str(place) for place in places_to_look(Path())))
+        raise ContractError(
+            f"there is no targets file here; looked for {looked}: name one with --targets, or a contract"
+        )
+    return found
 
 
 def list_backends() -> int:

@@ -24,6 +24,7 @@ def report_run(run: str, results: Path, form: str, output: Path | None, verbose:
     stored, folder = open_run(run, results), find(run, results)
     if output is not None:
         refuse_losing([output], folder.rglob("*"), "a file of the run")
+        refuse_losing([output], [Path(stored.info.contract_path)], "the run's contract")
     if form == "console":
         colour = output is None and is_coloured(sys.stdout)
         text = as_table(stored, folder, colour, verbose)

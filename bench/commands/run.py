@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -132,11 +133,15 @@ def duration_ns(option: str, text: str | None) -> int | None:
 def as_before(asked: Asked, resume: str) -> tuple[Asked, bool]:
     """What the run that is to be resumed was asked, and whether without disturbed blocks.
 
-    Nobody should have to say --on, --only and --targets again.
+    Nobody should have to say --on, --only and --targets again. Those of another contract are none of this one's.
     """
+    from bench.contract.nodes import read_file
     from bench.store import open_run
 
-    options = open_run(resume, asked.results).info.options
+    info = open_run(resume, asked.results).info
+    if info.contract_sha256 != hashlib.sha256(read_file(asked.contract)).hexdigest():
+        return asked, False
+    options = info.options
     on, only, targets = options.get("on"), options.get("only"), options.get("targets")
     before = replace(
         asked,

@@ -137,9 +137,9 @@ def _predictions(
 ) -> Mapping[str, str]:
     """Array -> the output that it is the reference of; none where something is wrong."""
     place, before = contract.place("validation", "predictions"), len(findings.problems)
-    outputs = {spec.name: spec for spec in contract.outputs if spec.name not in contract.state.values()}
+    outputs = {spec.name: spec for spec in contract.answers}
     arrays = {name: name for name in headers if name in outputs}
-    named = {name: header for name, header in headers.items() if name not in contract.state.values()}
+    named = {name: one for name, one in headers.items() if name in outputs or name not in contract.state.values()}
     first = contract.validation.output or next(iter(outputs), "")
     if len(named) == 1 and not set(named) & set(outputs) and first in outputs:
         name = next(iter(named))

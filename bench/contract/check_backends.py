@@ -11,6 +11,7 @@ from bench.contract import check_settings
 from bench.contract.findings import Findings
 from bench.contract.model import Artifact, Contract, Target
 from bench.contract.problems import quoted
+from bench.device import gpu_named
 from bench.device.adapter import STATES, Adapter
 from bench.errors import BackendNotFound
 
@@ -39,6 +40,11 @@ def _installed(target: Target, adapter: Adapter, findings: Findings) -> None:
     if missing:
         message = f"target {quoted(target.name)} needs {' and '.join(missing)}, which is not installed here"
         findings.missing.add(target.place, f"{message}: `benchpact doctor` says how to install it")
+        return
+    why = gpu_named.without_driver(target.device)
+    if why:
+        message = f"target {quoted(target.name)} runs on `{target.device}`, and {why}"
+        findings.missing.add(target.places.get("device", target.place), f"{message}: `benchpact doctor` says more")
 
 
 def is_installed(package: str) -> bool:

@@ -41,7 +41,8 @@ def _not_finite(contract: Contract, one: Input, bad: int, size: int, findings: F
 def _outside(contract: Contract, one: Input, numbers: NDArray[Any], findings: Findings) -> None:
     """The range is rounded as the samples are: 0.1 in float32 is a little more than 0.1."""
     least, most = numbers.min(), numbers.max()
-    low, high = (np.asarray(bound).astype(numbers.dtype) for bound in (one.low, one.high))
+    with np.errstate(over="ignore"):  # a bound that the dtype does not hold is told where the range is read
+        low, high = (np.asarray(bound).astype(numbers.dtype) for bound in (one.low, one.high))
     if low <= least and most <= high:
         return
     reach = f"the samples of {quoted(one.spec.name)} reach from {_told(least)} to {_told(most)}"

@@ -6,7 +6,8 @@ Nothing here knows a backend: options, devices, precisions and what does not go 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from bench import registry
 from bench.artifacts import KINDS
@@ -29,12 +30,21 @@ def check(contract: Contract, target: Target, adapter: Adapter, whole: Sequence[
     ]
     _threads(target, findings)
     _cores(target, findings)
-    conflict = getattr(adapter, "conflict", None)
-    if conflict is None or not all(sound) or not _is_told(contract, target):
+    if hasattr(adapter, "conflict") and all(sound) and _is_told(contract, target):
+        _conflict(target, adapter.conflict, _model(contract, whole), findings)
+
+
+def _conflict(target: Target, conflict: Callable[..., Any], model: ModelFiles, findings: Findings) -> None:
+    """What does not go together. A ``conflict`` that fails itself is no mistake of the contract's."""
+    try:
+        found = conflict(model, _settings(target))
+        name, why = ("", "") if found is None else map(str, found)
+    except Exception as error:  # noqa: BLE001 - a third party's code: `open` will say what it does not take
+        told = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        message = f"{quoted(target.backend)} cannot tell whether it takes what target {quoted(target.name)} asks for"
+        findings.notice(f"{message}: its `conflict` failed: {told:.300}", target.place)
         return
-    found = conflict(_model(contract, whole), _settings(target))
     if found is not None:
-        name, why = found
         findings.problems.add(_place(target, name), f"`{name}` of target {quoted(target.name)}: {why}")
 
 

@@ -75,9 +75,8 @@ def predictions_allow(
 
 def labelled(contract: Contract) -> TensorSpec | None:
     """The output that labels are about."""
-    specs = [spec for spec in contract.outputs if spec.name not in contract.state.values()]
     wanted = contract.validation.output
-    return next((spec for spec in specs if wanted in (None, spec.name)), None)
+    return next((spec for spec in contract.answers if wanted in (None, spec.name)), None)
 
 
 def answered(spec: TensorSpec, contract: Contract, samples: Samples) -> tuple[int, ...] | None:

@@ -23,6 +23,7 @@ def faults_of(contract: Contract, roots: Iterable[Node], problems: Iterable[Prob
     paths = {path for path in _paths(own, told) if path[:1] not in [(one,) for one in TENSORS]}
     for site in sites:
         paths |= {path for path in _paths(site, told) if path[:2] in named}
+    paths |= {path for root in (own, *sites) for path in _twice(root, ())}
     strange = {path[:-1] for path in paths if _is_strange(path)}
     return Faults(frozenset(paths | left_out), frozenset(strange))
 
@@ -37,7 +38,7 @@ def with_rules(faults: Faults, root: Node, problems: Iterable[Problem]) -> Fault
 
 def _paths(root: Node, problems: Iterable[Problem]) -> set[Keys]:
     """The keys that lead to each problem of the root's file: the last key that stands before it."""
-    keys = list(_keys(root, ()))
+    keys = sorted(_keys(root, ()))
     places = [place for place, _ in keys]
     found = set()
     for problem in problems:
@@ -48,7 +49,7 @@ def _paths(root: Node, problems: Iterable[Problem]) -> set[Keys]:
 
 
 def _keys(node: Node, path: Keys) -> Iterator[tuple[tuple[int, int], Keys]]:
-    """Every key with its place, in the order of the file."""
+    """Every key with its place."""
     if isinstance(node, Items):
         for index, item in enumerate(node.items):
             yield from _keys(item, (*path, str(index)))
@@ -56,6 +57,18 @@ def _keys(node: Node, path: Keys) -> Iterator[tuple[tuple[int, int], Keys]]:
         for key, value in node.pairs:
             yield (key.place.line, key.place.column), (*path, key.text)
             yield from _keys(value, (*path, key.text))
+        yield from (((key.place.line, key.place.column), (*path, key.text)) for key in node.twice)
+
+
+def _twice(node: Node, path: Keys) -> Iterator[Keys]:
+    """The keys that stand twice: which of their values is meant is not known."""
+    if isinstance(node, Items):
+        for index, item in enumerate(node.items):
+            yield from _twice(item, (*path, str(index)))
+    elif isinstance(node, Pairs):
+        yield from ((*path, key.text) for key in node.twice)
+        for key, value in node.pairs:
+            yield from _twice(value, (*path, key.text))
 
 
 def _is_strange(path: Keys) -> bool:

@@ -55,8 +55,8 @@ def parse(data: bytes, path: Path, targets: Path | None = None) -> Contract:
 
 def read_data(data: bytes, path: Path, targets: Path | None = None, on: Collection[str] = ()) -> Reading:
     """As ``read`` does, of ``data`` as if it stood in the file ``path``."""
-    root = compose(data, str(path))
     problems = Problems()
+    root = compose(data, str(path), problems)
     if not isinstance(root, Pairs):
         problems.add(root.place, "this is no contract: it begins with `benchpact: 1` and says what `model` is")
         problems.raise_if_any()

@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.contract.faults import Faults
 from bench.device.adapter import TensorSpec
 from bench.device.declared import Option
+from bench.device.outputs import carried
 from bench.metrics import Direction, Unit
 from bench.stats.sequential import ERROR_RATE, fewest
 
@@ -247,6 +248,12 @@ class Contract:
     def folder(self) -> Path:
         """The folder all paths of the contract are relative to, and may not leave."""
         return self.path.resolve().parent
+
+    @property
+    def answers(self) -> tuple[TensorSpec, ...]:
+        """The outputs that can be compared with labels and predictions: all that do not only carry state on."""
+        silent = carried([spec.name for spec in self.outputs], self.state)
+        return tuple(spec for spec in self.outputs if spec.name not in silent)
 
     def place(self, *keys: str) -> Place:
         """Where a value stands, or what it would stand in; the file's beginning where nothing is known."""

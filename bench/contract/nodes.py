@@ -47,10 +47,11 @@ class Items:
 
 @dataclass(frozen=True)
 class Pairs:
-    """A mapping; its keys are unique."""
+    """A mapping; its keys are unique: of one that stands ``twice`` in the file the first value is here."""
 
     place: Place
     pairs: tuple[tuple[Scalar, Node], ...]
+    twice: tuple[Scalar, ...] = ()
 
 
 Node = Scalar | Items | Pairs
@@ -93,12 +94,17 @@ def _neighbours(path: Path) -> list[str]:
         return []
 
 
-def compose(data: bytes, file: str) -> Node:
-    """The document's root. Raises ContractProblems for what is no YAML, and for all that is refused."""
+def compose(data: bytes, file: str, noted: Problems | None = None) -> Node:
+    """The document's root. Raises ContractProblems for what is no YAML, and for all that is refused.
+
+    What is refused and leaves the rest to be read (a key that stands twice, an anchor, a tag, a second document) goes
+    into ``noted`` where that is given.
+    """
     text = decode(data, file)
     problems = Problems()
     try:
-        root = _Composer(yaml.parse(text, Loader=yaml.SafeLoader), file, problems).document()
+        events = yaml.parse(text, Loader=yaml.SafeLoader)
+        root = _Composer(events, file, problems, problems if noted is None else noted).document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
@@ -107,6 +113,8 @@ def compose(data: bytes, file: str) -> Node:
         before = text[: error.position]
         place = Place(file, before.count("\n") + 1, error.position - before.rfind("\n"))
         problems.add(place, f"the character U+{ord(text[error.position]):04X} cannot stand in YAML: leave it out")
+    if problems and noted is not None:
+        problems.extend(noted.all())
     problems.raise_if_any()
     return root
 
@@ -139,12 +147,16 @@ class _Refused(Exception):
 
 
 class _Composer:
-    """Nodes from the parser's events; each node is counted and no call is deeper than ``MAX_DEPTH``."""
+    """Nodes from the parser's events; each node is counted and no call is deeper than ``MAX_DEPTH``.
 
-    def __init__(self, events: Iterator[yaml.Event], file: str, problems: Problems) -> None:
+    ``problems`` end the reading, what is ``noted`` does not.
+    """
+
+    def __init__(self, events: Iterator[yaml.Event], file: str, problems: Problems, noted: Problems) -> None:
         self._events = events
         self._file = file
         self._problems = problems
+        self._noted = noted
         self._nodes = 0
 
     def document(self) -> Node:
@@ -156,9 +168,7 @@ class _Composer:
                 if isinstance(event, yaml.DocumentStartEvent):
                     documents += 1
                     if documents > 1:
-                        self._problems.add(
-                            self._place(event), "a second document begins here: one file is one contract"
-                        )
+                        self._noted.add(self._place(event), "a second document begins here: one file is one contract")
                         break
                     root = self._node(next(self._events), 0)
         except _Refused:
@@ -184,14 +194,14 @@ class _Composer:
             raise self._refuse(event, f"`*{event.anchor}`: aliases are not read here: write the value out")
         assert isinstance(event, yaml.NodeEvent)
         if event.anchor is not None:
-            self._problems.add(self._place(event), f"`&{event.anchor}`: anchors are not read here: leave it out")
+            self._noted.add(self._place(event), f"`&{event.anchor}`: anchors are not read here: leave it out")
         if event.tag is not None:  # type: ignore[attr-defined]
-            self._problems.add(self._place(event), f"{quoted(event.tag)}: tags are not read here: leave it out")  # type: ignore[attr-defined]
+            self._noted.add(self._place(event), f"{quoted(event.tag)}: tags are not read here: leave it out")  # type: ignore[attr-defined]
         if isinstance(event, yaml.ScalarEvent):
             return Scalar(self._place(event), self._whole(event), event.style is None)
         if isinstance(event, yaml.SequenceStartEvent):
             return Items(self._place(event), tuple(self._list(depth)))
-        return Pairs(self._place(event), tuple(self._mapping(depth)))
+        return self._mapping(self._place(event), depth)
 
     def _whole(self, event: yaml.ScalarEvent) -> str:
         """Its text; two escapes of a pair, as JSON writes them, are one character, and half a pair is none."""
@@ -209,17 +219,19 @@ class _Composer:
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             yield self._node(event, depth + 1)
 
-    def _mapping(self, depth: int) -> Iterator[tuple[Scalar, Node]]:
-        seen: dict[str, Place] = {}
+    def _mapping(self, place: Place, depth: int) -> Pairs:
+        seen: dict[str, tuple[Scalar, Node]] = {}
+        twice: list[Scalar] = []
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             key = self._node(event, depth + 1)
             value = self._node(next(self._events), depth + 1)
             if not isinstance(key, Scalar):
                 self._problems.add(key.place, "a key must be a word, not a list or a mapping")
             elif key.text in seen:
-                first = seen[key.text]
+                first = seen[key.text][0].place
                 message = f"{quoted(key.text)} stands here twice, first in line {first.line}: leave one out"
-                self._problems.add(key.place, message)
+                self._noted.add(key.place, message)
+                twice.append(key)
             else:
-                seen[key.text] = key.place
-                yield key, value
+                seen[key.text] = key, value
+        return Pairs(place, tuple(seen.values()), tuple(twice))

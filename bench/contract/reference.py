@@ -108,7 +108,7 @@ _READING = """
 - Samples lie on the first axis: of each input that has the dimension `batch` names, and of every array in `samples`,
   `labels` and `predictions`. A model without `batch` takes its own number of samples a query and no other: with inputs
   of [4, 3], `samples` are [n, 3] with n a multiple of 4, and a query is 4 of them. [n, 4, 3] are n samples, each
-  of them a whole query.
+  of them a whole query, and so are inputs that are generated: throughput counts each as one.
 - A limit is a quantity with its unit. Its direction follows from the metric; `at most`, `at least`, `<=` or `>=`
   before it may say the same. A limit that begins with `>` must stand in quotes, because YAML gives `>` a meaning.
 - `>= 97 %` and `97 %` of accuracy are the same. Your own metric, `module:function`, always needs its direction.

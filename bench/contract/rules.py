@@ -105,7 +105,7 @@ def spelled(spec: TensorSpec) -> str:
 
 def _output(contract: Contract, problems: Problems) -> None:
     validation = contract.validation
-    names = [spec.name for spec in contract.outputs if spec.name not in contract.state.values()]
+    names = [spec.name for spec in contract.answers]
     if validation.output is not None and validation.output not in names and not contract.hides("outputs"):
         is_state = any(spec.name == validation.output for spec in contract.outputs)
         what = "is state, which is not compared" if is_state else "is no output"

@@ -68,7 +68,7 @@ def read_site(named: Path | None, contract_folder: Path, problems: Problems) -> 
     if path is None:
         return Site(looked, None, {})
     try:
-        root = compose(read_file(path), str(path))
+        root = compose(read_file(path), str(path), problems)
         found = TARGETS_FILE.read(root, "targets file", problems)
     except ContractProblems as error:
         problems.extend(error.problems)

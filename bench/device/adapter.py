@@ -130,7 +130,8 @@ class Session(Protocol):
 
     A session on a device with a clock of its own may have ``device_times(staged: Staged) -> Mapping[str, int]``: it
     runs one query, untimed, and gives ns by name: ``gpu compute`` from the device's first kernel to its last,
-    ``enqueue`` for which the host was busy handing it over, ``host to device`` and ``device to host`` for copies.
+    ``enqueue`` for which the host was busy handing it over, ``host to device`` and ``device to host`` for copies. What
+    the CPU computes belongs in none of them, and on device ``cpu`` it is never asked.
 
     A session that ``Adapter.profiled`` opened has ``profile(staged: Sequence[Staged]) -> operators.Profiled``: it runs
     each of the queries once and tells what its operators took.
@@ -152,7 +153,8 @@ class Session(Protocol):
         False where the outputs are made up: nothing is then judged by them. ``notes`` may hold a list of sentences
         that a reader of the report must know, like a part that runs elsewhere. On a GPU ``gpu`` is an object with
         its ``name`` and ``uuid`` as the driver tells them; ``gpu memory by its own account`` may be what the
-        framework took of it at most, in bytes. It is asked after opening, and on a GPU again after the timed part.
+        framework took of it at most, in bytes. It is asked after opening and again after the timed part: what fell
+        back meanwhile was not measured. Facts that the harness finds (``records.HARNESS_FACTS``) are not the session's.
         """
 
     def __enter__(self) -> "Session": ...

@@ -10,7 +10,7 @@ from . import records
 from .adapter import Arrays, Session
 from .channel import Channel
 from .library import SampleLibrary
-from .outputs import NanCount
+from .outputs import NanCount, carried
 from .records import Job
 
 OUTPUT_CHUNK_BYTES = 8 << 20
@@ -24,7 +24,7 @@ def send_answers(job: Job, session: Session, library: SampleLibrary, check: Chec
     if reset is not None:
         reset()
     step = library.group if job.batch_dim is None else max(1, job.batch)
-    nan = NanCount()
+    nan, silent = NanCount(), carried([tensor.name for tensor in job.outputs], job.state)
     for first in range(0, library.count, step):
         samples = min(step, library.count - first) if job.batch_dim else step
         outputs = session.run(session.stage(library.query(first, samples)))
@@ -32,7 +32,7 @@ def send_answers(job: Job, session: Session, library: SampleLibrary, check: Chec
         check(arrays, samples)
         nan.add(arrays, samples)
         for name, array in arrays.items():
-            if name not in job.state.values():
+            if name not in silent:
                 _send_array(channel, name, first, np.ascontiguousarray(array))
         if advance is not None:
             advance(outputs)

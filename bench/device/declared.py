@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 Option = Union[str, int, float, bool]
 Conflict = Optional[Tuple[str, str]]
@@ -72,6 +72,26 @@ class Size:
 
 Declared = Union[OneOf, Count, Size, str]
 """An option's declaration; of one that is only a line of help nothing is known but its name."""
+
+
+WORDS = ("artifact_kinds", "packages", "devices", "precisions", "code_kinds", "code_options")
+"""What is a list of words, where an adapter has it. ``("cpu")`` is none: letters would be looked at one by one."""
+
+
+def misdeclared(adapter: Any) -> str:
+    """What is no declaration among those of an adapter, and what it should be; nothing where all are."""
+    for part in WORDS:
+        words = getattr(adapter, part, ())
+        if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
+            return "its `%s` is %.60r: it must be a tuple of words" % (part, words)
+    options = getattr(adapter, "options", {})
+    if not isinstance(options, Mapping):
+        return "its `options` is %.60r: it must be a dictionary" % (options,)
+    for name, declared in options.items():
+        if not isinstance(name, str) or not isinstance(declared, (OneOf, Count, Size, str)):
+            wanted = "a OneOf, Count, Size or a line of help"
+            return "its option %.60r is declared as %.60r: it must be %s" % (name, declared, wanted)
+    return ""
 
 
 def refusal(options: Mapping[str, Declared], name: str, value: Option) -> str:

@@ -1,7 +1,6 @@
 """Whether this machine has the GPU that a session says it runs on: asked of NVIDIA's driver, without a CUDA context.
 
 A session that does run there has begun the driver already: to ask again costs nothing.
-https://docs.nvidia.com/cuda/cuda-driver-api/
 """
 
 from __future__ import annotations
@@ -10,10 +9,7 @@ import ctypes
 import sys
 
 from .adapter import DeviceUnavailable
-
-LIBRARY = "libcuda.so.1"
-NO_GPU = 100
-"""``CUDA_ERROR_NO_DEVICE``."""
+from .cuda_library import LIBRARY, begin
 
 
 def is_named(device: str) -> bool:
@@ -28,18 +24,26 @@ def demand(device: str) -> None:
         raise DeviceUnavailable("the adapter says that it runs on %s, but %s" % (device, why))
 
 
+def without_driver(device: str) -> str:
+    """Why ``cuda:N`` cannot be here; nothing where only the driver could tell, which is not asked."""
+    try:
+        if is_named(device) and sys.platform == "linux":
+            ctypes.CDLL(LIBRARY)
+    except OSError as error:
+        return "there is no NVIDIA driver here (%s)" % error
+    return ""
+
+
 def _missing(device: str) -> str:
     """Why there is no such GPU; nothing where the driver has it."""
     try:
-        driver = ctypes.CDLL(LIBRARY)
-        code, count = driver.cuInit(0), ctypes.c_int()
-        code = code or driver.cuDeviceGetCount(ctypes.byref(count))
+        _, count, code = begin(LIBRARY)
     except (OSError, AttributeError) as error:
         return "there is no NVIDIA driver here (%s)" % error
-    if code or not count.value:
-        return "NVIDIA's driver has no GPU (CUDA error %d)" % (code or NO_GPU)
+    if code:
+        return "NVIDIA's driver has no GPU (CUDA error %d)" % code
     kind, _, number = device.partition(":")
     number = number or "0"
-    if kind.lower() != "cuda" or not number.isdecimal() or int(number) >= count.value:
-        return "NVIDIA's driver has only cuda:0 to cuda:%d" % (count.value - 1)
+    if kind.lower() != "cuda" or not number.isdecimal() or int(number) >= count:
+        return "NVIDIA's driver has only cuda:0 to cuda:%d" % (count - 1)
     return ""

@@ -42,14 +42,17 @@ def facts_of(gpu: Account, account: Account) -> Dict[str, str]:
 
 
 def settings_of(gpu: Account) -> str:
-    """``ECC on, MIG off, persistence on, power limit 300 W (700 W by default), clocks not set``."""
+    """``ECC on, MIG off, persistence on, power limit 300 W (700 W by default), no clocks told to be set``.
+
+    NVML tells of clocks that applications set, by a reason for a lower clock; of locked ones it has no call to tell.
+    """
     words = ["%s %s" % (name, gpu[key]) for name, key in SETTINGS.items() if key in gpu]
     if "power_limit_mw" in gpu:
         usual = gpu.get("default_power_limit_mw", gpu["power_limit_mw"])
         other = "" if usual == gpu["power_limit_mw"] else " (%d W by default)" % (usual // 1000)
         words.append("power limit %d W%s" % (gpu["power_limit_mw"] // 1000, other))
     if "clocks_set" in gpu:
-        words.append("clocks set by hand" if gpu["clocks_set"] else "clocks not set")
+        words.append("clocks set by hand" if gpu["clocks_set"] else "no clocks told to be set")
     return ", ".join(words)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
@@ -46,6 +46,16 @@ def samples_with_nan(array: Any, samples: int) -> int:
     if array.ndim and len(array) == samples:
         return int(nan.reshape(samples, -1).any(axis=1).sum())
     return samples if nan.any() else 0
+
+
+def carried(outputs: Iterable[str], state: Mapping[str, str]) -> FrozenSet[str]:
+    """Of a model's outputs those that only carry its state on, and are no answer.
+
+    They feed an input (``state``: input -> output). None is of that kind where all of them do: a recurrent cell that
+    gives nothing but its new state answers with it.
+    """
+    fed = frozenset(state.values())
+    return fed if any(name not in fed for name in outputs) else frozenset()
 
 
 class NanCount:

@@ -108,13 +108,13 @@ class ProcessRunner:
         self._note(notes)
         self.noted = notes
         if self.job.cores:
-            facts["cores"] = ",".join(map(str, self.job.cores))
+            facts[records.CORES] = ",".join(map(str, self.job.cores))
         if self.job.workers > 1:
-            facts["workers"] = self.job.workers
+            facts[records.WORKERS] = self.job.workers
             shared = shares_session(self.job, self.adapter)
-            facts["sessions"] = "one, shared by all" if shared else "one a worker"
-        facts["loop_iteration_ns"] = round(cost.iteration_ns, 1)
-        facts["loop_recorded_ns"] = round(cost.recorded_ns, 1)
+            facts[records.SESSIONS] = "one, shared by all" if shared else "one a worker"
+        facts[records.LOOP_ITERATION] = round(cost.iteration_ns, 1)
+        facts[records.LOOP_RECORDED] = round(cost.recorded_ns, 1)
         if nan.whole():
             facts[records.NAN_OUTPUTS] = ", ".join(nan.whole())
         samples = {"source": library.source, "count": library.count}
@@ -122,11 +122,12 @@ class ProcessRunner:
         self.channel.send(records.FACTS, self.said)
 
     def _say_again(self, session: Session) -> None:
-        """What a session knows only once it was measured: the most memory that it took, notes of other batch sizes."""
-        now = dict(session.facts())
-        notes = now.pop(records.NOTES, [])
-        told = notes if isinstance(notes, (list, tuple)) else []
-        self._note([note for note in told if isinstance(note, str) and note not in self.noted])
+        """What a session knows only once it was measured: the most memory that it took, notes of other batch sizes.
+
+        And whether it still runs as was asked: what fell back under way was not measured under the target's name.
+        """
+        now, notes = facts_of(session, Settings(**self.job.settings))
+        self._note([note for note in notes if note not in self.noted])
         if any(self.said["facts"].get(name) != fact for name, fact in now.items()):
             self.said["facts"].update(now)
             self.channel.send(records.FACTS, self.said)
@@ -242,7 +243,7 @@ class ProcessRunner:
         if job.scenario not in records.TIMED_ONE_BY_ONE:
             return
         if job.calls_per_timing == 0:
-            cost_ns = self.said["facts"]["loop_recorded_ns"]
+            cost_ns = self.said["facts"][records.LOOP_RECORDED]
             choose_calls(issuer, cost_ns, job.max_queries // max(1, job.min_queries))
         elif issuer.advance is None:
             issuer.calls = min(job.calls_per_timing, job.max_queries)

@@ -59,6 +59,23 @@ NOTES = "notes"
 """The fact whose sentences become notes of the process run, for every reader of the report."""
 CALLS_PER_TIMING = "calls_per_timing"
 """The fact that says how many queries one timing is the mean of."""
+LOOP_ITERATION, LOOP_RECORDED = "loop_iteration_ns", "loop_recorded_ns"
+"""The facts that say what the timed loop costs: an iteration, and the part of it that is in each latency."""
+CORES, WORKERS, SESSIONS = "cores", "workers", "sessions"
+"""The facts that say which cores a process kept to, and what answered in it."""
+HARNESS_FACTS = (
+    NAN_OUTPUTS,
+    NAN_MEASURED,
+    THROTTLED,
+    GPU_THROTTLED,
+    CALLS_PER_TIMING,
+    LOOP_ITERATION,
+    LOOP_RECORDED,
+    CORES,
+    WORKERS,
+    SESSIONS,
+)
+"""Facts that the harness itself finds, and verdicts rest on: no session tells them."""
 ENQUEUE, ON_DEVICE = "enqueue", "gpu compute"
 """Names of times that a device tells: how long the host takes to hand a query over, and the device to compute it."""
 NEVER_NS = (1 << 63) - 1

@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import List
 
 from .adapter import Adapter, DeviceUnavailable, ModelFiles, TensorSpec
+from .declared import misdeclared
 from .records import Job
 
 
 def load_adapter(name: str) -> Adapter:
-    """The adapter of ``module:Class``; DeviceUnavailable if it does not import."""
+    """The adapter of ``module:Class``; DeviceUnavailable if it does not import, or declares nonsense."""
     module, _, cls = name.partition(":")
     try:
         adapter: Adapter = getattr(importlib.import_module(module), cls)()
     except (ImportError, AttributeError) as error:
         raise DeviceUnavailable("the adapter %s does not load: %s" % (name, error))
+    wrong = misdeclared(adapter)
+    if wrong:
+        raise DeviceUnavailable("the adapter %s does not load: %s" % (name, wrong))
     return adapter
 
 

@@ -11,7 +11,8 @@ OWED = ("device", "precision", "threads", "artifact")
 
 
 def facts_of(session: Any, settings: Settings) -> Tuple[Dict[str, Any], List[str]]:
-    """A session's facts without their notes, and the notes; AdapterError where a fact lacks or is not as asked.
+    """A session's facts without their notes, and the notes; AdapterError where a fact lacks or is not as asked,
+    or is one that the harness finds.
 
     A session that computes nothing need not keep to precision and threads.
     """
@@ -24,6 +25,9 @@ def facts_of(session: Any, settings: Settings) -> Tuple[Dict[str, Any], List[str
         raise AdapterError(
             "the `notes` in the adapter's `facts` are %s: they must be a list of sentences" % _shown(notes)
         )
+    claimed = [name for name in records.HARNESS_FACTS if name in facts]
+    if claimed:
+        raise AdapterError("the adapter's `facts` tell `%s`, which only the harness can find" % "`, `".join(claimed))
     missing = [name for name in OWED if name not in facts]
     if missing:
         raise AdapterError("the adapter's `facts` do not tell %s: what really runs is not known" % ", ".join(missing))

@@ -76,8 +76,11 @@ def _clocks(gpu: Gpu) -> Finding:
     if gpu.clocks_set:
         return Finding(name, OK, "set by hand")
     now = "" if gpu.sm_mhz is None else f": {gpu.sm_mhz} MHz now"
-    found = f"not locked{now}{'' if most is None else f', {most} MHz at most'}"
-    why = "the driver moves them with load and heat: figures differ from hour to hour"
+    found = f"no setting is told{now}{'' if most is None else f', {most} MHz at most'}"
+    why = (
+        "unless they are locked, which NVML has no call to tell, the driver moves them with load and heat: figures "
+        "differ from hour to hour"
+    )
     remedy = f"sudo nvidia-smi -i {gpu.index} -lgc {most or 'MHZ'}  (back with: sudo nvidia-smi -i {gpu.index} -rgc)"
     return Finding(name, NOTE, found, why, remedy)
 

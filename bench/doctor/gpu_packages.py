@@ -15,6 +15,10 @@ OLDEST_DRIVER = {12: 525, 13: 580}
 """CUDA's major version -> the first driver for it on Linux (CUDA's release notes, table "CUDA toolkit and driver")."""
 WANTS_TENSORRT = {"onnxruntime-gpu": 10}
 """Whose TensorRT provider loads which major version (``libnvinfer.so.10``)."""
+OURS = "benchpact"
+"""Its extras name wheels for CUDA; it is built for none."""
+OF_THE_DRIVER = ("cuda-bindings", "cuda-core", "cuda-python")
+"""They call the driver's own library: what their extras bring is for parts that no backend here uses."""
 _WORDS = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*\(?([^;)]*)\)?\s*(?:;(.*))?")
 _CUDA = re.compile(r"(?:nvidia-.+|tensorrt)-cu(\d+)")
 _OF_CUDA = ("nvidia-cuda-runtime", "cuda-toolkit")
@@ -42,7 +46,7 @@ def fit(wheels: Iterable[Wheel], driver: str | None, cuda: str | None) -> tuple[
 
     ``driver`` and ``cuda`` are the driver's version and the newest CUDA that it runs, as it tells them.
     """
-    every = {one.name: one for one in wheels}
+    every = {one.name: one for one in wheels if one.name != OURS}
     found = [_cuda_of(one, every, driver, cuda) for one in every.values() if major_of(one) is not None]
     return (*sorted(found, key=lambda one: one.name), *_tensorrt(every))
 
@@ -67,7 +71,8 @@ def _cuda_of(wheel: Wheel, every: Mapping[str, Wheel], driver: str | None, cuda:
         why = f"the driver {driver or ''} runs CUDA up to {cuda}: the GPU cannot be used".replace("  ", " ")
         oldest = f" {OLDEST_DRIVER[wants]} or newer" if wants in OLDEST_DRIVER else ""
         return Finding(name, Severity.WARN, found, why, f"install NVIDIA's driver{oldest}")
-    extras = sorted({extra for extra, library in _libraries(wheel) if library not in every})
+    missing = {extra for extra, library in _libraries(wheel) if library not in every}
+    extras = [] if wheel.name in OF_THE_DRIVER else sorted(missing)
     if extras:
         why = "CUDA's libraries for it are not installed beside it: it takes the system's, which must fit"
         return Finding(name, Severity.NOTE, found, why, f"pip install '{wheel.name}[{','.join(extras)}]'")

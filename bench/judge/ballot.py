@@ -45,6 +45,7 @@ class Ballot:
             one: [] for one in voted if is_counted(one, self.scenario)
         }
         self._answers = {one: Answer() for one in self.calls}
+        self._late = 0
         self._runs: list[ProcessRun] = []
         self._timings: list[int] = []
 
@@ -55,6 +56,7 @@ class Ballot:
         self._runs.append(run)
         self._timings.append(0 if latencies is None else len(latencies))
         late = bool(late_harness([run]))  # its latencies are of other arrivals than were asked for
+        self._late += late
         for requirement, found in self.readings.items():
             is_mute = late and requirement.metric.startswith("latency")
             found.append(Reading() if is_mute else reading(requirement.metric, run, latencies))
@@ -113,7 +115,7 @@ class Ballot:
         if len(self._runs) < max(self.scenario.least_processes or 1, LEAST):
             return False
         left = self.scenario.processes - len(self._runs)
-        if any(is_open(one, self.bets(one), left, self.scenario) for one in self.shares):
+        if any(is_open(one, self.bets(one), left, self.scenario) for one in self.shares) and not self._are_late:
             return False
         return not any(self._is_open(requirement, left) for requirement in self.readings)
 
@@ -125,7 +127,13 @@ class Ballot:
         hopeless = any(overlapped(one) for one in self._runs) and requirement.metric != THROUGHPUT.name
         hopeless = hopeless or any(is_untold(requirement.metric, one) for one in self._runs)
         hopeless = hopeless or self._is_too_short(requirement, found)
+        hopeless = hopeless or (requirement.metric.startswith("latency") and self._are_late)
         return found.keeps is None and not hopeless and can_be_decided(found, left, self.error_rate(requirement))
+
+    @property
+    def _are_late(self) -> bool:
+        """Whether all processes so far saw other arrivals than were asked for: their latencies will not be measured."""
+        return self._late == len(self._runs) >= LEAST
 
     def _is_too_short(self, requirement: Requirement, found: Decision) -> bool:
         """Whether most processes could not tell, because each made fewer calls than the percentile takes to be kept.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bench import units
 from bench.contract.model import Requirement
 from bench.device.grouping import FLOOR
+from bench.device.records import LOOP_RECORDED
 from bench.judge.timing import is_timed
 from bench.metrics import percentile_of
 from bench.results import ProcessRun
@@ -19,7 +20,7 @@ Timings = Callable[[ProcessRun], NDArray[np.uint64] | None]
 
 def clock_ns(runs: Sequence[ProcessRun]) -> float:
     """What the clock itself adds to a query's timing: the process's in which it was most; 0 where none told."""
-    told = [(run.facts.get("loop_recorded_ns"), run.calls_per_timing) for run in runs]
+    told = [(run.facts.get(LOOP_RECORDED), run.calls_per_timing) for run in runs]
     return max((float(one) / calls for one, calls in told if isinstance(one, int | float)), default=0.0)
 
 
@@ -42,7 +43,8 @@ def note(runs: Sequence[ProcessRun], timings: Timings) -> str:
         return ""
     return (
         f"a query takes {query} in the median, and the clock itself {clock} of it: below {FLOOR} times the clock's own "
-        "cost percentiles tell much of the clock and little of the model; a larger `batch` times more of it"
+        "cost percentiles tell much of the clock and little of the model; more of it is timed by a larger `batch`, "
+        "where the model takes one"
     )
 
 

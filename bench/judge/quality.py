@@ -142,7 +142,8 @@ def _references(contract: Contract, found: Collected) -> dict[str, Array]:
     path = contract.validation.predictions
     if path is None:
         raise ValueError("there are no reference predictions (`validation`, `predictions`)")
-    arrays = {name: array for name, array in _arrays(path).items() if name not in contract.state.values()}
+    answers, fed = [spec.name for spec in contract.answers], contract.state.values()
+    arrays = {name: array for name, array in _arrays(path).items() if name in answers or name not in fed}
     if len(arrays) == 1 and not set(arrays) & set(found.arrays):
         arrays = {_output_name(contract, found): next(iter(arrays.values()))}
     unknown = [name for name in arrays if found.arrays and name not in found.arrays]
@@ -167,7 +168,7 @@ def _output_name(contract: Contract, found: Collected) -> str:
     """The output that labels are about: the contract's word, else the model's first that is no state."""
     if found.why_not:
         raise ValueError(found.why_not)
-    declared = [spec.name for spec in contract.outputs if spec.name not in contract.state.values()]
+    declared = [spec.name for spec in contract.answers]
     name = contract.validation.output or next(iter([*declared, *found.arrays]))
     if name not in found.arrays:
         raise ValueError(f"the model gave no output `{name}`; it gave {', '.join(sorted(found.arrays))}")

@@ -20,6 +20,7 @@ from bench.results import Failure, Outcome, ProcessRun, Verdict
 
 AUDIT_FAILED, BUDGET_SPENT = "MeasurementInvalid", "BudgetSpent"
 """Failures with a meaning of their own: no timing can be believed; there was no time for the process."""
+QUIET = "measure while nothing else runs, or keep them (`disturbed blocks: keep`)"
 
 
 def reserved(one: Verdict, requirement: Requirement, runs: Sequence[ProcessRun], case: Case) -> Verdict:
@@ -68,6 +69,8 @@ def _with_warm_up(one: Verdict, runs: Sequence[ProcessRun]) -> Verdict:
 
 def _with_what_was_left_out(one: Verdict, runs: Sequence[ProcessRun]) -> Verdict:
     marked, blocks = counted([run for run in runs if run.failure is None])
+    if marked == blocks > 0 and one.outcome is Outcome.NOT_MEASURED:
+        return replace(one, reason=f"all {blocks} blocks were disturbed, and nothing is left without them: {QUIET}")
     said = f"without the {marked} disturbed of {blocks} blocks" if marked else f"none of {blocks} blocks was disturbed"
     return replace(one, reason=f"{one.reason} ({said})")
 

@@ -29,8 +29,9 @@ end sooner:
 
 What errs to one side is a burst of slow calls that did not come yet: timings without one look as if they were
 independent, and each percentile above the median is too low. So those are founded on ``SEEN`` times the calls that they
-need at least, and none is called met on less than ``FOUNDED`` times as many, however far its limit is
-(``tests/judge/test_ended_early.py``).
+need at least, and none is called met on less than ``FOUNDED`` times as many, however far its limit is. A median is off
+by little without the burst, a mean by more than its interval tells: these are founded on ``SEEN_BY_MEDIAN``
+and ``SEEN_BY_MEAN`` calls, and no mean is called met on fewer than a p90 is (``tests/judge/test_ended_early.py``).
 
 Where each call is promised (``independent``), a process ends as soon as it has its share of the calls that decide.
 """
@@ -60,6 +61,9 @@ CLOSE = 0.02
 """Of the value, to either side: the interval of a mean that a vote can rest on."""
 SEEN = 32
 """Times the calls that a percentile above the median needs, dependent as they are: so long bursts may be rare."""
+SEEN_BY_MEDIAN, SEEN_BY_MEAN = 384, 1472
+"""Calls that a median (and any percentile below it), and a mean, are founded on at least. With fewer, and bursts once
+in 800 calls, more than half of all processes are within what the typical one shows in a longer measurement."""
 FAR = 0.7
 """Confidence of the interval beyond which a vote's limit is far."""
 FIRST_LOOK_NS, FIRST_VOTE_NS = 200_000_000, 100_000_000
@@ -67,6 +71,12 @@ FIRST_LOOK_NS, FIRST_VOTE_NS = 200_000_000, 100_000_000
 GROWTH = 1.5
 MAX_TIMINGS = 2_000_000
 """Beyond it the rule gives up and the process is measured to its end: memory and time stay small."""
+
+
+def least_to_meet(metric: str) -> int:
+    """Timings of a process that votes, before which no limit of the metric is called met, however far it is."""
+    q = percentile_of(metric)
+    return FOUNDED * needed(0.9 if q is None else q) if q is None or q > 0.5 else 0
 
 
 class StopRule:
@@ -87,6 +97,7 @@ class StopRule:
         self._latencies: list[NDArray[np.uint64]] = []
         self._blocks: list[Block] = []
         self._count, self._measured_ns, self._next_count = 0, 0, 1.0
+        self._enough = {least_to_meet(one.metric) for one in self._timed} if votes else set()
         self._decided = not self._timed
 
     def block(self, block: Block, latencies_ns: NDArray[np.uint64]) -> bool:
@@ -101,7 +112,7 @@ class StopRule:
         self._count += len(latencies_ns)
         self._measured_ns += block.wall_ns
         if self._measured_ns >= self._first_look_ns and self._count >= self._next_count:
-            self._next_count = self._count * GROWTH
+            self._next_count = min([self._count * GROWTH, *(one for one in self._enough if one > self._count)])
             self._decided = self._look()
         if self._decided or self._count > MAX_TIMINGS:
             self._latencies.clear()
@@ -112,8 +123,12 @@ class StopRule:
         """Bytes of timings that the rule keeps."""
         return sum(one.nbytes for one in self._latencies)
 
+    def pool(self) -> Pool:
+        """What was measured so far."""
+        return Pool([np.concatenate(self._latencies)])
+
     def _look(self) -> bool:
-        pool = Pool([np.concatenate(self._latencies)])
+        pool = self.pool()
         return all(self._is_decided(one, pool) for one in self._timed)
 
     def _is_decided(self, requirement: Requirement, pool: Pool) -> bool:
@@ -121,28 +136,24 @@ class StopRule:
         if not self._votes or requirement.block in OPEN_LOOPS:
             return is_met or is_missed
         q = percentile_of(requirement.metric)
-        if q is None or self._pooled:
-            return is_met or is_missed or self._is_founded(requirement.metric, pool)
-        return self._is_founded(requirement.metric, pool) or self._is_far(requirement, q, pool)
+        if q is not None and not self._pooled:
+            is_met, is_missed = self._far(requirement, q, pool)
+        is_met = is_met and pool.count >= least_to_meet(requirement.metric)
+        return is_met or is_missed or self._is_founded(requirement.metric, pool)
 
     def _is_founded(self, metric: str, pool: Pool) -> bool:
         """Whether a vote on the metric can rest on what was measured so far, wherever its limit lies."""
         q = percentile_of(metric)
         if q is not None:
-            return self._has_seen(SEEN, q, pool) and pool.even_odds(q)[2] >= FOUNDED * needed(q)
-        found = self._estimate(metric, pool)
+            least = SEEN * needed(q) if q > 0.5 else SEEN_BY_MEDIAN
+            return pool.count >= least and pool.even_odds(q)[2] >= FOUNDED * needed(q)
+        found = self._estimate(metric, pool) if pool.count >= SEEN_BY_MEAN else None
         return found is not None and found.high is not None and found.high - found.value <= CLOSE * found.value
 
-    def _is_far(self, requirement: Requirement, q: float, pool: Pool) -> bool:
-        """Whether the limit is so far off that a longer look would hardly give another vote."""
+    def _far(self, requirement: Requirement, q: float, pool: Pool) -> tuple[bool, bool]:
+        """Whether the limit is met, or missed, by so much that a longer look would hardly give another vote."""
         low, high, _ = pool.between(q, FAR)
-        found = Estimate(float(pool.at(rank(q, pool.count))), low, high, (), pool.count)
-        is_met, is_missed = self._clear(requirement, found)
-        return is_missed or (is_met and self._has_seen(FOUNDED, q, pool))
-
-    def _has_seen(self, times: int, q: float, pool: Pool) -> bool:
-        """Whether bursts had the time to come, so many calls long; of a median they are on both sides alike."""
-        return q <= 0.5 or pool.count >= times * needed(q)
+        return self._clear(requirement, Estimate(float(pool.at(rank(q, pool.count))), low, high, (), pool.count))
 
     def _estimate(self, metric: str, pool: Pool) -> Estimate | None:
         if metric == THROUGHPUT.name:

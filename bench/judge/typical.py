@@ -17,10 +17,12 @@ from bench.contract.model import Requirement, ScenarioSettings
 from bench.judge.readings import Reading
 from bench.judge.undecided import by_a_zone, how_many, interval_of, too_short, unit_named
 from bench.judge.verdict import edges, verdict, within_zone
-from bench.metrics import LATENCY_MEAN, percentile_of
+from bench.metrics import LATENCY_MEAN, LOST, percentile_of
 from bench.results import Figure, Outcome, Verdict
 from bench.stats.pool import told_from
 from bench.stats.sequential import Decision, interval, more_alike
+
+_SHARES = frozenset(one.name for one in LOST)
 
 
 def typical_figure(figure: Figure, readings: Sequence[Reading], error_rate: float, silent: int = 0) -> Figure:
@@ -100,8 +102,9 @@ def _votes(requirement: Requirement, found: Decision, scenario: ScenarioSettings
 
 
 def _name(metric: str, scenario: ScenarioSettings) -> str:
-    """``p99``, ``mean latency``, ``throughput``; with a zone, how near to the limit is kept."""
+    """``p99``, ``mean latency``, ``share of dropped queries``; with a zone, how near to the limit is kept."""
     name = "mean latency" if metric == LATENCY_MEAN.name else metric.removeprefix("latency ")
+    name = f"share of {name} queries" if metric in _SHARES else name
     return name + within_zone(scenario.indifference)
 
 

@@ -20,8 +20,15 @@ STDERR_MOST_BYTES = 64 << 20
 
 
 def last_words() -> IO[bytes]:
-    """A file for a worker's standard error, always written at its end: also after ``bound`` has cut it."""
-    file = cast(IO[bytes], tempfile.TemporaryFile(buffering=0))  # noqa: SIM115 - the caller closes it
+    """A file for a worker's standard error, always written at its end: also after ``bound`` has cut it.
+
+    Raises LaunchError where there is no room for one: on a full disk every folder of temporary files may be full.
+    """
+    try:
+        file = cast(IO[bytes], tempfile.TemporaryFile(buffering=0))  # noqa: SIM115 - the caller closes it
+    except OSError as error:
+        where = "make room, or say a folder with TMPDIR"
+        raise LaunchError(f"no temporary file for a worker's standard error: {error.strerror}: {where}") from error
     fcntl.fcntl(file, fcntl.F_SETFL, fcntl.fcntl(file, fcntl.F_GETFL) | os.O_APPEND)  # its mode "a" sets no such flag
     return file
 

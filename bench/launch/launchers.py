@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from bench.contract.model import Target
 from bench.device.records import Job
 from bench.errors import HostUnreachable
-from bench.launch import local, ssh
+from bench.launch import local
 from bench.launch.conversation import Conversation
-from bench.remote.board import Board
 from bench.results import Failure
+
+if TYPE_CHECKING:
+    from bench.remote.board import Board
 
 
 class Launchers:
@@ -36,6 +39,8 @@ class Launchers:
         """As ``local.run_worker``, where the target is."""
         if target.host is None:
             return local.run_worker(job, conversation, deadline_s, stop_s)
+        from bench.launch import ssh  # and all of bench.remote: a run without a host does not wait for it
+
         key = (target.host, target.python)
         try:
             if key not in self._boards:
@@ -55,6 +60,8 @@ class Launchers:
             board.abort()
 
     def _open(self, key: tuple[str, str | None]) -> None:
+        from bench.remote.board import Board
+
         board = self._boards[key] = Board(*key)
         if self._aborted:
             board.abort()

@@ -9,7 +9,7 @@ from pathlib import Path
 from bench import artifacts
 from bench.device.adapter import UNTOLD
 from bench.errors import ContractError
-from bench.propose.draft import of_rank, with_sizes
+from bench.propose.draft import Draft, of_rank, with_sizes
 from bench.propose.limits import Proposal
 from bench.propose.limits import measure as measure_limits
 from bench.propose.origin import origin_of
@@ -65,6 +65,7 @@ def propose(
         if not refusal:
             remarks += only_accepted(draft)
             proposal = measure_limits(draft, backend) if measure else Proposal({}, "limits were not measured")
+            remarks += _without_numbers(draft, proposal.nan_output)
     unseen = [spec.name for spec in draft.outputs if spec.shape == UNTOLD]
     if unseen:
         draft = replace(draft, outputs=tuple(of_rank(one, 0) if one.name in unseen else one for one in draft.outputs))
@@ -76,6 +77,15 @@ def propose(
     for remark in (*remarks, *([proposal.note] if measure and proposal.note else [])):
         tell(remark)
     return text
+
+
+def _without_numbers(draft: Draft, output: str) -> list[str]:
+    """A remark where the model answered nothing but NaN: by values that it does not really get, most likely."""
+    if not output:
+        return []
+    asked = "give --samples that it answers" if draft.samples else "set the ranges to values that really occur"
+    told = f"output `{output}` was not a number (NaN) in all queries, and nothing measured of these is called met"
+    return [f"{told}: {asked}{'' if draft.samples else ', or give --samples'}"]
 
 
 def _check_inside(path: Path, folder: Path) -> None:

@@ -108,28 +108,53 @@ def _renamed(spec: TensorSpec, names: Mapping[str, str | int]) -> TensorSpec:
 def with_sizes(draft: Draft, options: Sequence[str]) -> Draft:
     """Take ``--dim NAME=VALUE`` in: NAME is a dimension's name, or ``input:axis``.
 
-    Raises ContractError for an option that is none, or names no free dimension.
+    Axes of one name that are given different sizes get a name each. Raises ContractError for an option
+    that is none, names no free dimension, or gives a size to what another has given one.
     """
-    dims = dict(draft.dims)
+    given: dict[str, dict[str, int]] = {}
     for option in options:
         match = _OPTION.fullmatch(option)
         if match is None:
             raise ContractError(f"--dim {option}: write NAME=VALUE with a value of 1 or more, like --dim height=640")
-        name = _dimension_named(draft, match["name"])
+        name, place = _dimension_named(draft, match["name"])
         if name is None:
             free = ", ".join(f"`{one}`" for one in draft.free) or "none"
             raise ContractError(f"--dim {option}: the model has no free dimension `{match['name']}`; it has {free}")
-        dims[name] = int(match["value"])
+        before, value = given.setdefault(name, {}), int(match["value"])
+        for other, size in before.items():
+            if size != value and (place == other or name in (place, other)):
+                raise ContractError(f"--dim {option}: --dim {other}={size} gives it another size: give it one")
+        before[place] = value
+    dims = dict(draft.dims)
+    for name, sizes in given.items():
+        if len(set(sizes.values())) > 1:
+            draft, names = apart(draft, name)
+            dims |= {names[place]: value for place, value in sizes.items()}
+        else:
+            dims[name] = next(iter(sizes.values()))
     return replace(draft, dims=dims)
 
 
-def _dimension_named(draft: Draft, name: str) -> str | None:
+def apart(draft: Draft, name: str) -> tuple[Draft, dict[str, str]]:
+    """With a name of its own for each axis of the inputs that has this one; and the names by ``input:axis``."""
+    names: dict[str, str] = {}
+    inputs = []
+    for one in draft.inputs:
+        shape: list[int | str] = list(one.spec.shape)
+        for axis in [axis for axis, size in enumerate(shape) if size == name]:
+            shape[axis] = names[free_dimension(one.spec.name, axis)] = f"{name[:150]}_{len(names) + 1}"
+        inputs.append(replace(one, spec=replace(one.spec, shape=tuple(shape))))
+    return replace(draft, inputs=tuple(inputs)), names
+
+
+def _dimension_named(draft: Draft, name: str) -> tuple[str | None, str]:
+    """The free dimension that ``name`` means, if any, and which of its axes: ``input:axis``, or all by its name."""
     tensor, _, axis = name.rpartition(":")
     for one in draft.inputs:
         if one.spec.name == tensor and axis.isdecimal() and int(axis) < len(one.spec.shape):
             size = one.spec.shape[int(axis)]
-            return size if isinstance(size, str) else None
-    return name if name in draft.free else None
+            return size if isinstance(size, str) else None, free_dimension(tensor, int(axis))
+    return name if name in draft.free else None, name
 
 
 def with_batch(draft: Draft) -> Draft:

@@ -44,6 +44,8 @@ class Proposal:
     cpu: str = ""
     slow_start: str = ""
     """What a process takes to start, where that is long: ``21 s``."""
+    nan_output: str = ""
+    """An output that was not a number (NaN) in all that was measured: nothing of such a model is ever met."""
 
 
 def measure(draft: Draft, backend: str) -> Proposal:
@@ -61,7 +63,8 @@ def measure(draft: Draft, backend: str) -> Proposal:
             blocks["offline"] = (_throughput(offline),)
     told = next((str(one.run.machine.get("cpu_model") or "") for one in heard if one.run is not None), "")
     kept = {name: lines for name, lines in blocks.items() if lines}
-    return Proposal(kept, cpu=" ".join(told.split()), slow_start=_slow_start(_starts(heard)))
+    silent = next((str(name) for one in heard if one.run and (name := one.run.facts.get(records.NAN_MEASURED))), "")
+    return Proposal(kept, cpu=" ".join(told.split()), slow_start=_slow_start(_starts(heard)), nan_output=silent)
 
 
 def _single_stream(heard: Sequence[Heard]) -> tuple[Line, ...]:

@@ -21,6 +21,8 @@ _RESERVED = re.compile(r"true|false|yes|no|on|off|null|y|n|~", re.IGNORECASE)
 _MOST_NAME = 200
 _ORDER = ("single-stream", "offline", "cold-start")
 _SETTINGS = {"offline": "batch: 8"}
+TO_DO = "TO DO"
+"""What marks each place of the file that is left to its reader."""
 FEW = 3
 """Processes where a start takes so long that nobody should wait for many of them unasked."""
 _ABOUT = {
@@ -131,7 +133,7 @@ def _dimensions(page: Page) -> Iterator[str]:
 def _state(page: Page) -> Iterator[str]:
     if not page.draft.state:
         return
-    yield "# A guess by their names: what an output says is the input of the next query. Take it out if it is wrong."
+    yield "# TO DO: a guess by their names: what an output says is the next query's input. Take it out if it is wrong."
     yield "state:"
     for name, source in page.draft.state.items():
         yield f"  {_word(name)}: {_word(source)}"

@@ -8,7 +8,7 @@ from textwrap import shorten
 
 from bench.errors import ContractError
 from bench.propose import trial
-from bench.propose.draft import UNNAMED, Draft, with_batch, without_batch
+from bench.propose.draft import UNNAMED, Draft, apart, with_batch, without_batch
 from bench.propose.search import MAX_TRIES, Hints, applied, mendable, search, variables_of
 from bench.propose.seen import outputs_seen
 from bench.propose.values import takes_integers
@@ -78,13 +78,26 @@ def _variants(draft: Draft) -> Iterator[tuple[Draft, int]]:
         yield with_batch(replace(draft, state={})), FEW_TRIES
     if with_batch(draft).batch is not None:
         yield draft, FEW_TRIES
+    shared = _shared(draft)
+    if shared:
+        for name in shared:
+            draft, _ = apart(draft, name)
+        yield with_batch(draft), MAX_TRIES
+
+
+def _shared(draft: Draft) -> list[str]:
+    """The free dimensions without a size that several axes of the inputs are called, but for the batch."""
+    sizes = [size for one in draft.inputs for size in one.spec.shape]
+    return [name for name in with_batch(draft).free if sizes.count(name) > 1 and name not in draft.dims]
 
 
 def _needs(draft: Draft, free: tuple[str, ...], tries: int, failure: Failure, backend: str) -> str:
     values = _by_values(draft)
     wanted = [name for name in free if name not in draft.dims] or ([] if values else list(free))
     options = " ".join(f"--dim {name}=VALUE" for name in wanted)
-    what = "; ".join(filter(None, (options and f"give {options}", values)))
+    axes = [axis for name in _shared(draft) for axis in apart(draft, name)[1]]
+    each = f", or where they differ {' '.join(f'--dim {axis}=VALUE' for axis in axes)}" if axes else ""
+    what = "; ".join(filter(None, (options and f"give {options}{each}", values)))
     return (
         f"{draft.path}: the model accepted none of the {tries} combinations of sizes{' and values' if values else ''} "
         f"that were tried: {what} ({backend} said of the first: {_short(failure)})"

@@ -15,6 +15,7 @@ import numpy as np
 _EXACT_DF = 200
 
 
+@lru_cache(maxsize=1024)
 def binomial_ranks(n: int, q: float, confidence: float) -> tuple[int, int]:
     """Ranks (low, high) of the order statistics of ``n`` independent values that enclose quantile ``q``.
 

@@ -97,3 +97,10 @@ def test_a_device_is_its_number_in_the_drivers_order(monkeypatch: pytest.MonkeyP
     assert cuda_probe.gpu_of("cuda:1") == gpus[1]
     assert cuda_probe.gpu_of("cuda") == gpus[0]
     assert cuda_probe.gpu_of("cuda:2") is None
+
+
+def test_a_library_that_is_another_one_is_no_driver() -> None:
+    told = cuda_probe.ask("libc.so.6")
+    assert told["gpus"] == []
+    assert told["reason"].startswith("there is no NVIDIA driver here (")
+    assert "cuInit" in told["reason"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -13,19 +14,23 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
 
+from backends import onnx_weights, precision
 from bench.device.adapter import Session
-from tests.backends.test_cuda_probe import library
+from tests.backends.test_cuda_probe import TWO_GPUS, library
+from tests.device import fake_nvml
 from tests.gpu import peers, sessions
 from tests.gpu.leaks import Held, opened_and_left
+from tests.trt.software import compiled
 
 ROOT = Path(__file__).parents[2]
 
 
-def pytest_says(*words: str) -> subprocess.CompletedProcess[str]:
+def pytest_says(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words],
-        cwd=ROOT, capture_output=True, text=True, timeout=250, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=250, check=False, env={**os.environ, **environment},
     )  # fmt: skip
 
 
@@ -36,6 +41,54 @@ def test_the_gpu_suite_collects_and_all_of_it_is_marked() -> None:
     assert len(names) > 40
     assert "deselected" not in done.stdout
     assert not [name for name in names if "threads_work" in name]  # nothing could fail there: a GPU has none
+
+
+def software(folder: Path) -> str:
+    """``LD_LIBRARY_PATH`` with all that stands in for a GPU in these tests: a driver that has one, and NVML."""
+    driver, nvml = folder / "driver", folder / "nvml"
+    driver.mkdir()
+    nvml.mkdir()
+    return f"{compiled(driver)}:{fake_nvml.compiled(nvml)}"
+
+
+PYTHON = """\
+#!/bin/sh
+echo "$@" >>asked
+case "$*" in *test_a.py) exit 1;; esac
+"""
+
+
+def test_each_file_of_it_has_a_process_of_its_own_and_one_that_fails_stops_no_other(tmp_path: Path) -> None:
+    """What NVIDIA's libraries are told of TF32 is told once a process."""
+    for name in ("tests/gpu/test_a.py", "tests/gpu/test_b.py", ".venv-gpu/bin/python"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(PYTHON)
+    (tmp_path / ".venv-gpu/bin/python").chmod(0o755)
+    made = ["-o", ".venv-gpu/.installed-test"]
+    (tmp_path / ".venv-gpu/.installed-test").touch()
+    done = subprocess.run(["make", "-f", ROOT / "Makefile", *made, "test-gpu"], cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked == [f"-m pytest -m gpu tests/gpu/test_{name}.py" for name in "ab"]
+
+
+@pytest.mark.timeout(600)
+def test_on_a_gpu_in_software_none_of_it_passes_and_none_is_skipped(tmp_path: Path) -> None:
+    done = pytest_says("-m", "gpu", "tests/gpu", LD_LIBRARY_PATH=software(tmp_path))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "cuda:0, Software GPU, is none: " in done.stdout
+    assert "numbers that its kernel computed are wrong" in done.stdout
+    (counts,) = re.findall(r"^(?:\d+ \w+, )*\d+ \w+ in .*$", done.stdout, re.MULTILINE)
+    assert re.fullmatch(r"[1-9]\d{2,} errors in .*", counts), counts
+
+
+def test_a_driver_that_runs_no_kernels_is_no_gpu(tmp_path: Path) -> None:
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(library(tmp_path, TWO_GPUS))}
+    asks = "from tests.gpu import proof; print(proof.why_not())"
+    done = subprocess.run(
+        [sys.executable, "-c", asks], cwd=ROOT, capture_output=True, text=True, env=environment, timeout=60, check=False
+    )
+    assert done.stdout.startswith("running a kernel ended with code 1: "), done.stdout + done.stderr
 
 
 def test_without_being_asked_for_it_is_not_run() -> None:
@@ -70,6 +123,21 @@ def test_the_suites_models_answer_as_numpy_does(tmp_path: Path) -> None:
     for weight in onnx.load(model.artifacts["onnx"]).graph.initializer:
         right = np.maximum(right @ numpy_helper.to_array(weight), 0)
     np.testing.assert_allclose(sessions.answer(model, asked, device="cpu"), right, 1e-4, 1e-4)
+
+
+@pytest.mark.parametrize(("graph", "off"), [("fp16", 2e-2), ("bf16", 5e-2), ("fp64", 1e-4)])
+def test_the_suites_graphs_compute_in_their_own_precision_and_answer_as_fp32_does(
+    graph: str, off: float, tmp_path: Path
+) -> None:
+    """Within what is allowed on a GPU, and further off than rounding of fp32 where they are narrower."""
+    model, asked = sessions.layers(tmp_path, 2, 64, graph=graph), sessions.query(4, 64)
+    assert precision.of(onnx_weights.weight_dtypes(model.artifacts["onnx"]), model) == graph
+    found: Any
+    (found,) = ReferenceEvaluator(str(model.artifacts["onnx"])).run(None, dict(asked.arrays))
+    right = sessions.answer(sessions.layers(tmp_path, 2, 64), asked, device="cpu")
+    most = float(np.abs(right).max())
+    np.testing.assert_allclose(found, right, off, off * most)
+    assert (float(np.abs(found - right).max()) > 1e-5 * most) == (graph != "fp64")
 
 
 def test_the_suites_audit_catches_work_that_is_done_when_it_is_asked_for(tmp_path: Path) -> None:
@@ -140,6 +208,24 @@ int cuMemAlloc_v2(unsigned long long *p, size_t n) { if (n > 1000) return 2; *p 
 int cuMemGetInfo_v2(size_t *f, size_t *t) { *f = 300; *t = 1000; return 0; }
 int cuMemFree_v2(unsigned long long p) { fprintf(stderr, "freed"); return p == 1ULL << 40 ? 0 : 1; }
 """
+
+
+@pytest.mark.parametrize(("left_out", "outcome"), [("", "failed"), ("1", "skipped"), ("yes", "failed")])
+def test_without_trtexec_the_comparison_fails_unless_it_is_left_out_on_purpose(
+    left_out: str, outcome: str, tmp_path: Path
+) -> None:
+    (tmp_path / "test_it.py").write_text("from tests.gpu import peers\n\n\ndef test_it():\n    peers.trtexec()\n")
+    environment = {"PATH": str(tmp_path), peers.WITHOUT_TRTEXEC: left_out, "PYTHONPATH": str(ROOT)}
+    done = pytest_says(str(tmp_path / "test_it.py"), "--rootdir", str(tmp_path), "-c", os.devnull, **environment)
+    assert f"1 {outcome} in " in done.stdout, done.stdout + done.stderr
+    if outcome == "failed":
+        (line,) = [line for line in done.stdout.splitlines() if line.startswith("no trtexec on PATH")]
+        assert "nvcr.io/nvidia/tensorrt" in line and f"make test-gpu {peers.WITHOUT_TRTEXEC}=1" in line
+    program = tmp_path / "trtexec"
+    program.write_text(TRTEXEC)
+    program.chmod(0o755)
+    done = pytest_says(str(tmp_path / "test_it.py"), "--rootdir", str(tmp_path), "-c", os.devnull, **environment)
+    assert f"1 {outcome if left_out == '1' else 'passed'} in " in done.stdout
 
 
 @pytest.mark.parametrize(("size", "code", "said"), [(1000, 0, "freed"), (1001, 1, "CUDA error 2")])

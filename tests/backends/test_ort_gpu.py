@@ -89,6 +89,13 @@ LOOSE = replace(FIXED, inputs=(TensorSpec("x", "float32", ("batch", 8)),))
          "only provider cuda"),
         (FIXED, on_gpu(extra={"cuda graph": True, "cpu fallback": "allowed"}, residency="device"), "cuda graph",
          "wholly on the GPU"),
+        (FIXED, Settings(extra={"gpu clock": True}), "gpu clock", "it is for a GPU"),
+        (FIXED, on_gpu(extra={"gpu clock": True, "provider": "tensorrt"}), "gpu clock", "it is for provider `cuda`"),
+        (FIXED, on_gpu(extra={"gpu clock": True}), "gpu clock", "say `residency: device`"),
+        (FIXED, on_gpu(extra={"gpu clock": True, "cpu fallback": "allowed"}, residency="device"), "gpu clock",
+         "what nodes on the CPU take would be in it"),
+        (FIXED, on_gpu(extra={"gpu clock": True, "cuda graph": True}, residency="device"), "gpu clock",
+         "a captured graph's replay waits by itself"),
     ],
 )  # fmt: skip
 def test_what_does_not_go_together_is_told_before_anything_starts(
@@ -280,6 +287,13 @@ def test_a_record_that_names_nothing_is_enough_only_where_the_framework_refuses_
     for wanted, allowed in (([CUDA], True), (["TensorrtExecutionProvider", CUDA], False)):
         with pytest.raises(DeviceUnavailable, match="by the framework's own record: it names none"):
             ort_nodes.facts_of([], wanted, "cuda:0", allowed)
+
+
+def test_a_stream_that_the_session_did_not_take_is_refused() -> None:
+    native = FakeNative([CUDA])
+    native.echo = {CUDA: {"user_compute_stream": "0"}}
+    with pytest.raises(DeviceUnavailable, match="for user_compute_stream=4096, but the session has 0"):
+        ort_gpu.check_echo(native, [(CUDA, {"user_compute_stream": "4096"})])
 
 
 def test_options_that_the_session_did_not_take_are_refused() -> None:

@@ -173,6 +173,16 @@ def test_a_wrong_number_of_outputs_is_said(tmp_path: Path) -> None:
         session.read(session.run(session.stage(Query(arrays))))
 
 
+def test_threads_and_arithmetic_are_the_targets_whatever_the_users_code_sets() -> None:
+    example = as_eager(examples.mlp(), "build_careless")
+    with PyTorchAdapter().open(example.model, Settings(threads=2)) as session:
+        facts = session.facts()
+        assert (facts["threads"], torch.get_num_threads()) == (2, 2)
+        assert (facts["float32 matmul precision"], torch.get_float32_matmul_precision()) == ("highest", "highest")
+        if hasattr(torch.backends.mkldnn, "conv"):
+            assert torch.backends.mkldnn.conv.fp32_precision == "ieee"
+
+
 def test_a_module_that_the_factory_cannot_build_is_one_error() -> None:
     for entry, reason in (
         ("torch_models:nothing", "AttributeError"),

@@ -304,6 +304,15 @@ def test_a_part_on_the_cpu_is_refused_by_its_operators_names_or_allowed_and_told
     assert "not on cuda:0, as `cpu fallback: allowed` permits" in facts["notes"][0]
 
 
+@pytest.mark.parametrize(("residency", "told"), [("device", set()), ("host", {"host to device", "device to host"})])
+def test_what_operators_on_the_cpu_take_is_no_time_of_the_gpus(
+    residency: str, told: set[str], fake: Torch, mlp: Example
+) -> None:
+    with session(fake, mlp, residency=residency) as opened:
+        opened._on_cpu["aten.add"] += 1
+        assert set(opened.device_times(opened.stage(mlp.queries[0]))) == told
+
+
 def test_copies_to_a_device_and_views_there_are_no_work_of_it(mlp: Example) -> None:
     with (
         bound(Torch("meta"), mlp, back_and_forth, "allowed") as opened,

@@ -63,6 +63,16 @@ def build_mlp() -> torch.nn.Module:
     return Layers("first", "second", (8, 16, 4), "bias")
 
 
+def build_careless() -> torch.nn.Module:
+    """What training scripts set for the whole process, and leave so."""
+    torch.set_float32_matmul_precision("medium")
+    torch.backends.cudnn.allow_tf32 = True
+    torch.set_num_threads(3)
+    if hasattr(torch.backends.mkldnn, "conv"):
+        torch.backends.mkldnn.conv.fp32_precision = "bf16"
+    return build_mlp()
+
+
 def build_wide() -> torch.nn.Module:
     return Layers("wide", "wider", (1024, 1024, 1024), None)
 

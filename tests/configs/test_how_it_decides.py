@@ -13,7 +13,7 @@ from bench.contract.scenario_words import ADAPTIVE, COUNTED_MIN_NS, SEARCH_NS
 from bench.judge.ballot import MOST_FAILURES
 from bench.judge.independent import LEAST, LEAST_CALLS, VOTES_SHARE
 from bench.judge.independent import MOST as MOST_COUNTED
-from bench.judge.stop import CLOSE, FAR, FOUNDED, MARGIN, SEEN
+from bench.judge.stop import CLOSE, FAR, FIRST_VOTE_NS, FOUNDED, MARGIN, SEEN, SEEN_BY_MEAN, SEEN_BY_MEDIAN
 from bench.judge.undecided import ZONES
 from bench.progress import SILENT_NS
 from bench.propose.limits import PROCESSES, SLOW_START_NS
@@ -22,6 +22,7 @@ from bench.stats.calls import COUNTED_AS, Count
 from bench.stats.calls import decide as decide_calls
 from bench.stats.distributions import binomial_ranks
 from bench.stats.early_stopping import fewest_single_stream, needed_within
+from bench.stats.pool import needed
 from bench.stats.sequential import ERROR_RATE, decide, evidence, fewest
 from bench.sweep.grid import FEW
 from tests.judge import counting
@@ -69,6 +70,11 @@ def counted(q: float) -> int:
         f"is founded on {SEEN} times the calls that it needs at least",
         f"however far its limit, on less than {FOUNDED} times as many",
         f"its means an interval of {CLOSE * 100:.0f} % to either side",
+        f"A median is founded on {SEEN_BY_MEDIAN} calls, a mean on {SEEN_BY_MEAN:,}",
+        f"no process may say so before it made {FOUNDED * needed(0.99):,} calls",
+        f"At 1 ms a call, {fewest()} such processes measure for {fewest() * FOUNDED * needed(0.99) / 1000:.0f} s",
+        f"a p50 20 % off, is decided in {fewest() * FIRST_VOTE_NS / 1e9:.1f} s",
+        f"Above {2000 / (FOUNDED * needed(0.99)):.1f} ms a call 2 s have fewer calls than that",
         f"There is none before {fewest()} processes",
         f"a p50 is decided after {counted(0.5)} calls, a p90 after {counted(0.9)}, a p99 after {counted(0.99)}",
         f"never before {LEAST} processes have made {LEAST_CALLS} each",

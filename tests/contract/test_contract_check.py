@@ -21,6 +21,7 @@ from bench.contract.check import Checked, check
 from bench.contract.check_backends import is_installed
 from bench.contract.load import load
 from bench.contract.problems import ContractProblems
+from bench.device import gpu_named
 from tests.contract.contracts import changed, write
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -464,6 +465,24 @@ def test_a_backend_that_is_not_installed_is_missing_not_wrong(folder: Path, monk
     found.refuse()
 
 
+def test_a_gpu_without_a_driver_is_missing_here_and_nothing_is_wrong(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr(gpu_named, "LIBRARY", "libcuda-that-nobody-has.so.1")
+    text = changed("backend: onnxruntime,", 'backend: onnxruntime, device: "cuda:0",', TEXT)
+    found = checked(folder, text)
+    assert found.problems == ()
+    (missing,) = found.missing
+    assert str(missing).startswith(f"{folder}/contract.yaml:19:41: target `ort-1` runs on `cuda:0`, and there is no ")
+    assert main(["check", str(folder / "contract.yaml")]) == 3
+    assert "cannot run here: " in capsys.readouterr().out
+    elsewhere = text.replace("onnxruntime,", "onnxruntime, host: lab,")
+    assert checked(folder, elsewhere).missing == ()
+    monkeypatch.setattr(gpu_named, "LIBRARY", "libc.so.6")
+    assert checked(folder, text).missing == ()
+
+
 def test_installed_is_told_without_importing() -> None:
     assert is_installed("numpy")
     assert is_installed("PyYAML")
@@ -550,6 +569,35 @@ def test_a_function_that_is_not_there_is_told_without_running_anything(folder: P
     write(folder, "", "empty.py")
     (problem,) = told(folder, with_metric(entry))
     assert problem.startswith(f"16:{16 + len(entry) + 2}: `{entry}`: {message}")
+
+
+@pytest.mark.parametrize("given", ["", "outputs", "a, b, c", "a, *, b", "a, b, *, c", "a, b, c, /, d=1"])
+def test_a_metric_that_cannot_be_called_as_one_is_told(folder: Path, given: str) -> None:
+    write(folder, f"raise SystemExit('this must not run')\ndef score({given}): ...\n", "own.py")
+    (problem,) = told(folder, with_metric("own:score"))
+    assert problem.endswith("own.py:2: it is called with (outputs, labels): write `def score(outputs, labels):`")
+
+
+@pytest.mark.parametrize("given", ["a, b", "a, b=1", "*both", "a, *rest", "a, b, c=1", "a, b, /", "a, b, *, c=1, **d"])
+def test_a_metric_that_takes_outputs_and_labels_is_taken(folder: Path, given: str) -> None:
+    write(folder, f"def score({given}): ...\n", "own.py")
+    assert noted(folder, with_metric("own:score"))
+
+
+@pytest.mark.parametrize(
+    "source", ["@made\ndef score(): ...\n", "def score(): ...\ndef score(a, b): ...\n", "score = f"]
+)
+def test_what_only_running_a_metric_would_tell_is_believed(folder: Path, source: str) -> None:
+    write(folder, source, "own.py")
+    assert noted(folder, with_metric("own:score"))
+
+
+def test_a_value_is_no_function_and_what_builds_a_model_gets_nothing(folder: Path) -> None:
+    write(folder, "score = 3\ndef build(size): ...\n", "own.py")
+    (problem,) = told(folder, with_metric("own:score"))
+    assert "own.py:1: this is a value and no function: write `def score(outputs, labels):`" in problem
+    (problem,) = told(folder, changed("parameters: 9930", "parameters: 9930, factory: own:build", TEXT))
+    assert "own.py:2: it is called with nothing: write `def build():`" in problem
 
 
 @pytest.mark.parametrize(

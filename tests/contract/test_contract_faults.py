@@ -127,6 +127,42 @@ def test_a_key_that_is_none_is_the_one_problem(folder: Path, scalar: Scalar) -> 
     assert found[0].startswith(f"contract.yaml:{scalar.place.line}:"), found
 
 
+LINES = [index for index, line in enumerate(TEXT.splitlines()) if not line.endswith(":") or line == "  lab:"]
+"""The lines that hold a key and its whole value."""
+
+
+@pytest.mark.parametrize("index", LINES)
+def test_a_key_that_stands_twice_is_the_one_problem(folder: Path, index: int) -> None:
+    lines = TEXT.splitlines()
+    lines.insert(index + 1, f"{lines[index].split(':')[0]}: {{a: 1}}")
+    (found,) = told(folder, "\n".join(lines))
+    assert found.startswith(f"contract.yaml:{index + 2}:"), found
+    assert f"stands here twice, first in line {index + 1}: leave one out" in found
+
+
+@pytest.mark.parametrize(("old", "new"), [("limits:\n", "limits: &a\n"), ("name: digits", "name: !!str digits")])
+def test_what_yaml_has_and_a_contract_has_not_is_the_one_problem(folder: Path, old: str, new: str) -> None:
+    (found,) = told(folder, TEXT.replace(old, new, 1))
+    assert "not read here: leave it out" in found
+
+
+def test_a_range_that_the_dtype_does_not_hold_is_one_problem_and_no_warning(folder: Path) -> None:
+    (problem,) = told(folder, TEXT.replace("range: [0, 1]", "range: [0, 1e39]"))
+    assert "`range` leaves float32" in problem
+
+
+def test_a_key_that_stands_twice_hides_no_other_problem(folder: Path) -> None:
+    (folder / "digits.xml").unlink()
+    text = changed("batch: n\n", "batch: n\nbatch: m\n", TEXT).replace("latency p90", "p9")
+    found = told(folder, text, SITE.replace("threads: 2", "threads: 2\n    threads: none"))
+    assert [one.split(": ")[1] for one in found] == [
+        "`digits.xml`",
+        "`batch` stands here twice, first in line 20",
+        "`p9` is not a latency percentile",
+        "`threads` stands here twice, first in line 5",
+    ]
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_of_two_faults_each_is_told_as_if_it_were_alone(folder: Path, seed: int) -> None:
     rng = random.Random(seed)

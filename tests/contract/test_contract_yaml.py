@@ -72,9 +72,8 @@ def test_words_that_yaml_would_convert_are_names(tmp_path: Path, word: str) -> N
 def test_yaml_that_is_wrong_or_surprising_is_refused_where_it_stands(
     tmp_path: Path, text: str, where: str, message: str
 ) -> None:
-    first = problems(tmp_path, text)[0]
-    assert first.startswith(f"{where}: ")
-    assert message in first
+    found = [one for one in problems(tmp_path, text) if one.startswith(f"{where}: ")]
+    assert any(message in one for one in found), found
 
 
 def test_a_bomb_of_aliases_is_refused_at_once(tmp_path: Path) -> None:

@@ -17,12 +17,17 @@ def compiled(folder: Path) -> Path:
 
 
 def driver(folder: Path) -> Path:
-    """The folder with a driver beside NVML that has one GPU (``driver.c``), for sessions that say they run on it."""
-    return _library(folder, "libcuda.so.1", SOURCE.with_name("driver.c"))
+    """The folder with a driver beside NVML that has one GPU (``driver.c``), for sessions that say they run on it.
+
+    The library itself does not say what it is called: a process that looks into it by its path may load another
+    ``libcuda.so.1`` later (``tests/trt``), and would be given this one.
+    """
+    return _library(folder, "libcuda.so.1", SOURCE.with_name("driver.c"), "another")
 
 
-def _library(folder: Path, name: str, source: Path) -> Path:
-    command = ["cc", "-shared", "-fPIC", "-O1", "-w", f"-Wl,-soname,{name}", "-o", str(folder / name), str(source)]
+def _library(folder: Path, name: str, source: Path, called: str = "") -> Path:
+    soname = f"-Wl,-soname,{called or name}"
+    command = ["cc", "-shared", "-fPIC", "-O1", "-w", soname, "-o", str(folder / name), str(source)]
     subprocess.run(command, check=True)
     return folder
 

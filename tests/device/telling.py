@@ -16,9 +16,9 @@ SERVICE_NS = 1_000_000
 class TellingSession(SpinningSession):
     """Its n-th query took the device n µs, and the host nine tenths of that."""
 
-    def __init__(self, model: ModelFiles) -> None:
+    def __init__(self, model: ModelFiles, device: str = "other-made-up") -> None:
         super().__init__(model, SERVICE_NS)
-        self.asked = 0
+        self.asked, self._device = 0, device
 
     def device_times(self, staged: Any) -> Mapping[str, int]:
         self.asked += 1
@@ -26,11 +26,13 @@ class TellingSession(SpinningSession):
 
     def facts(self) -> Mapping[str, object]:
         notes = ["it is made up", *(["it was asked"] if self.asked else [])]
-        return dict(super().facts(), asked=self.asked, notes=notes)
+        return dict(super().facts(), device=self._device, asked=self.asked, notes=notes)
 
 
 class Telling(NullAdapter):
     """A backend whose sessions tell."""
 
+    devices = ("cpu", "other-made-up")
+
     def open(self, model: ModelFiles, settings: Settings) -> TellingSession:
-        return TellingSession(model)
+        return TellingSession(model, settings.device)

@@ -90,7 +90,7 @@ def test_a_gpu_tells_energy_memory_and_what_it_was_like() -> None:
     assert facts["gpu clocks"] == "SM 1410 MHz, memory 1593 MHz"
     assert facts["gpu temperature"] == "45 °C"
     assert facts["gpu power"] == "250 W in the mean, 250 W at most"
-    assert facts["gpu settings"] == "ECC on, MIG off, persistence on, power limit 400 W, clocks not set"
+    assert facts["gpu settings"] == "ECC on, MIG off, persistence on, power limit 400 W, no clocks told to be set"
     assert GPU_THROTTLED not in facts
     assert gone(pid)
 

@@ -61,6 +61,12 @@ def test_grouped_queries_go_round_the_samples_in_order(clock: Clock, count: int)
     assert block.span.wall_ns == 5 * (4 * 10 + 2 * READING_NS) + READING_NS
 
 
+def test_samples_are_counted_also_where_batches_are_timed_in_groups(clock: Clock) -> None:
+    made = Issuer(Session(clock, lambda staged: 10), library(), 3, overlapped=False)
+    made.calls = 4
+    assert made.block(8).samples == 2 * 4 * 3
+
+
 def test_at_least_one_group_is_issued(clock: Clock) -> None:
     made = issuer(clock, 10)
     made.calls = 16

@@ -48,7 +48,7 @@ def test_a_session_without_a_clock_is_asked_nothing_and_tells_nothing() -> None:
 
 
 def test_a_measurement_tells_them_beside_its_latencies() -> None:
-    told = measure(job(TELLING, calls_per_timing=1))
+    told = measure(job(TELLING, calls_per_timing=1, settings={"device": "other-made-up"}))
     assert told.run.failure is None, told.run.failure
     names = {one.name: one for one in told.run.device_times}
     assert set(names) == {"gpu compute", "enqueue", "host to device"}
@@ -60,10 +60,16 @@ def test_a_measurement_tells_them_beside_its_latencies() -> None:
     assert measure(job()).run.device_times == ()
 
 
+def test_a_cpu_is_asked_for_none_whatever_its_session_would_tell() -> None:
+    told = measure(job(TELLING, calls_per_timing=1))
+    assert told.run.failure is None, told.run.failure
+    assert (told.run.device_times, told.run.facts["asked"]) == ((), 0)
+
+
 def test_a_report_names_the_times_and_warns_where_the_host_bounds_the_rate(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.environment = {**offer(tmp_path / "telling", {"telling": TELLING}), "COLUMNS": "300"}
-    place.write({"a": "telling"})
+    place.write({"a": "{backend: telling, device: other-made-up}"})
     done = place.run()
     assert done.returncode == 0, done.stdout + done.stderr
     said = " ".join(done.stdout.split())

@@ -54,6 +54,8 @@ def test_notes_are_sentences_of_their_own() -> None:
         ({**TRUE, "device": float("nan")}, "device nan: it must be a word"),
         ({**TRUE, "precision": ["fp64"]}, r"precision \['fp64'\]: it must be a word"),
         ({**TRUE, "artifact": "\x1b[31mred"}, r"artifact '\\x1b\[31mred': it must be a word"),
+        ({**TRUE, "calls_per_timing": 64}, "tell `calls_per_timing`, which only the harness can find"),
+        ({**TRUE, "loop_recorded_ns": 0.0, "cores": "3"}, "tell `loop_recorded_ns`, `cores`, which only the harness"),
         ({**TRUE, "notes": 7}, "`notes` in the adapter's `facts` are 7: they must be a list of sentences"),
         ({**TRUE, "notes": "one"}, "are one: they must be a list of sentences"),
         ({**TRUE, "notes": ["one", 2]}, r"are \['one', 2\]: they must be a list of sentences"),

@@ -166,7 +166,7 @@ def test_what_is_not_told_is_named_and_mends_nothing() -> None:
         ("power limit", NOTE, {"power_limit_mw": 300_000}, "300 W, 400 W by default", "sudo nvidia-smi -i 1 -pl 400"),
         ("temperature", WARN, {"temperature_c": 91}, "91 °C", "let it cool"),
         (
-            "clocks", NOTE, {"clocks_set": False}, "not locked: 345 MHz now, 1980 MHz at most",
+            "clocks", NOTE, {"clocks_set": False}, "no setting is told: 345 MHz now, 1980 MHz at most",
             "sudo nvidia-smi -i 1 -lgc 1980  (back with: sudo nvidia-smi -i 1 -rgc)",
         ),
         (
@@ -226,6 +226,16 @@ def test_a_wheel_for_a_newer_cuda_than_the_driver_runs_needs_another_driver() ->
 def test_a_wheel_without_its_libraries_says_how_to_get_them() -> None:
     (one,) = fit([ORT, *LIBRARIES[:2]], "580.95.05", "13.0")
     assert (one.severity, one.remedy) == (NOTE, "pip install 'onnxruntime-gpu[cudnn]'")
+
+
+def test_bindings_of_the_driver_need_no_library_beside_it_and_benchpact_is_built_for_no_cuda() -> None:
+    extra = 'nvidia-cuda-nvrtc==13.*; extra == "all"'
+    ours = Wheel("benchpact", "0.1.0", ('tensorrt-cu13>=10.8; extra == "tensorrt"',))
+    bindings = Wheel("cuda-bindings", "13.5.0", ("cuda-pathfinder>=1.4.2", "cuda-toolkit==13.*", extra))
+    (one,) = fit([bindings, ours], "580.95.05", "13.0")
+    assert (one.name, one.severity, one.remedy) == ("wheel cuda-bindings", OK, "")
+    (one,) = fit([bindings, ours], "550.54", "12.4")
+    assert (one.severity, one.remedy) == (WARN, "install NVIDIA's driver 580 or newer")
 
 
 def test_a_tensorrt_that_nothing_loads_comes_with_the_one_that_is() -> None:

@@ -7,15 +7,30 @@ from pathlib import Path
 import pytest
 
 from backends import cuda_probe
+from tests.gpu import proof
 
 
 @pytest.fixture(scope="session", autouse=True)
 def gpu() -> cuda_probe.Gpu:
-    """The first GPU that the driver has, or the reason why the suite cannot pass here."""
+    """The first GPU that the driver has, once it has run a kernel; or the reason why the suite cannot pass here."""
     found = cuda_probe.look()
     if not found.gpus:
         pytest.fail(f"the GPU suite needs a GPU: {found.reason}; {found.remedy}")
+    why = proof.why_not()
+    if why:
+        pytest.fail(f"the GPU suite needs a GPU, and cuda:0, {found.gpus[0].name}, is none: {why}")
     return found.gpus[0]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A check that asks for ``computed`` or ``captured`` is made for each that its class names."""
+    if metafunc.cls is None:
+        return
+    if "computed" in metafunc.fixturenames:
+        metafunc.parametrize("computed", metafunc.cls.computes, ids=str)
+    if "captured" in metafunc.fixturenames:
+        words = ["captured" if one else "plain" for one in metafunc.cls.captured]
+        metafunc.parametrize("captured", metafunc.cls.captured, ids=words)
 
 
 @pytest.fixture(scope="module")

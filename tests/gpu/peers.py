@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,10 +13,32 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+import pytest
 
 WARM_UP, TIMES = 20, 100
 LIKE_OURS = ("--noDataTransfers", "--useSpinWait")
 """What trtexec does by default changed from version to version; a newer one may not know these words any more."""
+
+
+WITHOUT_TRTEXEC = "BENCHPACT_WITHOUT_TRTEXEC"
+"""Set to 1, it leaves the comparison with trtexec out, on purpose: nothing else does."""
+DEBIAN = "/usr/src/tensorrt/bin"
+"""Where NVIDIA's Debian packages, its containers and JetPack put it."""
+NO_TRTEXEC = (
+    "no trtexec on PATH or in %s: it comes with NVIDIA's container nvcr.io/nvidia/tensorrt, its tar archive and its "
+    "Debian packages (https://developer.nvidia.com/tensorrt), not with pip's TensorRT; take the version that pip "
+    "installed, or leave it out on purpose: make test-gpu %s=1"
+)
+
+
+def trtexec() -> str:
+    """The program; the test fails without it, and is skipped only where it was left out on purpose."""
+    if os.environ.get(WITHOUT_TRTEXEC) == "1":
+        pytest.skip(f"trtexec is left out on purpose: {WITHOUT_TRTEXEC}=1")
+    found = shutil.which("trtexec", path=os.pathsep.join([os.environ.get("PATH", ""), DEBIAN]))
+    if found is None:
+        pytest.fail(NO_TRTEXEC % (DEBIAN, WITHOUT_TRTEXEC), pytrace=False)
+    return found
 
 
 def torch_timer_ns(call: Callable[[], object], wait: Callable[[], object]) -> float:

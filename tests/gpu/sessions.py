@@ -23,19 +23,43 @@ from bench.device.scenarios import Issuer
 DEVICE = "cuda:0"
 
 
-def layers(folder: Path, count: int, size: int, batch: int | str = "batch") -> ModelFiles:
-    """``count`` matrix products of ``size``, with a ReLU after each; weights from a fixed seed."""
-    rng = np.random.default_rng(count)
-    tensors = [
-        numpy_helper.from_array((rng.standard_normal((size, size)) * (2 / size) ** 0.5).astype(np.float32), f"w{at}")
-        for at in range(count)
-    ]
-    nodes = []
+KINDS = {
+    "fp32": TensorProto.FLOAT,
+    "fp16": TensorProto.FLOAT16,
+    "bf16": TensorProto.BFLOAT16,
+    "fp64": TensorProto.DOUBLE,
+}
+"""What a graph of that precision computes in."""
+
+
+def layers(folder: Path, count: int, size: int, batch: int | str = "batch", graph: str = "fp32") -> ModelFiles:
+    """``count`` matrix products of ``size``, with a ReLU after each; weights from a fixed seed.
+
+    ``graph`` is the precision of weights and products; inputs and outputs are float32, and are cast.
+    """
+    rng, kind = np.random.default_rng(count), KINDS[graph]
+    drawn = [(rng.standard_normal((size, size)) * (2 / size) ** 0.5).astype(np.float32) for _ in range(count)]
+    tensors = [_weights(f"w{at}", array, kind) for at, array in enumerate(drawn)]
+    nodes, last = [helper.make_node("Cast", ["x"], ["c"], name="narrow", to=kind)], "c"
     for at in range(count):
-        source, target = ("x" if at == 0 else f"r{at - 1}"), ("y" if at == count - 1 else f"r{at}")
-        nodes.append(helper.make_node("MatMul", [source, f"w{at}"], [f"h{at}"], name=f"product{at}"))
-        nodes.append(helper.make_node("Relu", [f"h{at}"], [target], name=f"relu{at}"))
-    return _saved(folder / f"layers-{count}-{size}-{batch}.onnx", nodes, tensors, (batch, size), (batch, size))
+        nodes.append(helper.make_node("MatMul", [last, f"w{at}"], [f"h{at}"], name=f"product{at}"))
+        nodes.append(helper.make_node("Relu", [f"h{at}"], [f"r{at}"], name=f"relu{at}"))
+        last = f"r{at}"
+    nodes.append(helper.make_node("Cast", [last], ["y"], name="widen", to=TensorProto.FLOAT))
+    if graph == "fp32":  # no casts
+        nodes = nodes[1:-1]
+        nodes[0].input[0], nodes[-1].output[0] = "x", "y"
+    path = folder / f"layers-{count}-{size}-{batch}-{graph}.onnx"
+    return _saved(path, nodes, tensors, (batch, size), (batch, size))
+
+
+def _weights(name: str, array: Any, kind: int) -> Any:
+    """A tensor of that kind; numpy has no bfloat16, which is the upper half of a float32, rounded to even."""
+    if kind != TensorProto.BFLOAT16:
+        return numpy_helper.from_array(array.astype(helper.tensor_dtype_to_np_dtype(kind)), name)
+    bits = array.view(np.uint32)
+    upper = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+    return helper.make_tensor(name, kind, array.shape, upper.tobytes(), raw=True)
 
 
 def mixed(folder: Path) -> ModelFiles:
@@ -90,3 +114,11 @@ def median_ns(session: Session, asked: Query, times: int = 100) -> float:
         session.run(staged)
         found.append(perf_counter_ns() - begin)
     return median(found)
+
+
+def device_ns(session: Session, asked: Query, name: str = "gpu compute", count: int = 20) -> float:
+    """The median of what the device tells of that part of a query."""
+    telling: Any = session
+    staged = session.stage(asked)
+    session.run(staged)
+    return float(median(telling.device_times(staged)[name] for _ in range(count)))

@@ -1,4 +1,4 @@
-"""ONNX Runtime's CUDA and TensorRT providers on a real GPU: written so that none of it can pass on a CPU."""
+"""ONNX Runtime's CUDA provider on a real GPU: written so that none of it can pass on a CPU."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter_ns
-from typing import Any
+from typing import Any, ClassVar
 
-import numpy as np
 import pytest
 
 from bench.conformance import Example, onnx_examples, wide_onnx_example
 from bench.device.adapter import DeviceUnavailable, ModelFiles, Session, Settings
-from tests.gpu.promises import BATCH, SIZE, Conformance, Promises
-from tests.gpu.sessions import DEVICE, answer, audited, layers, mixed, opened, query
+from tests.gpu.promises import SIZE, Computed, Conformance, Promises
+from tests.gpu.sessions import DEVICE, layers, mixed, opened
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
@@ -38,6 +36,7 @@ class OnDevice(Conformance):
         return replace(wide_onnx_example(folder), settings=self.settings)
 
     def check_place(self, facts: Mapping[str, object]) -> None:
+        super().check_place(facts)
         nodes: Any = facts["nodes by provider"]
         assert nodes.get(CUDA)
         assert not nodes.get(CPU)
@@ -53,8 +52,19 @@ class TestDeviceResident(OnDevice):
 
 
 class TestSessions(Promises):
-    def layers(self, folder: Path, count: int, size: int, batch: int | str = "batch") -> ModelFiles:
-        return layers(folder, count, size, batch)
+    clocked: ClassVar[Mapping[str, Any]] = {"gpu clock": True}
+    computes: ClassVar[Sequence[Computed]] = (
+        Computed("fp32", "fp32", 1e-4),
+        Computed("fp32", "tf32", 1e-2),
+        Computed("fp16", "fp16", 2e-2),
+        Computed("bf16", "bf16", 5e-2),
+        Computed("fp64", "fp64", 1e-4),
+    )
+
+    def layers(
+        self, folder: Path, count: int, size: int, batch: int | str = "batch", graph: str = "fp32"
+    ) -> ModelFiles:
+        return layers(folder, count, size, batch, graph)
 
     def opened(self, model: ModelFiles, extra: Mapping[str, Any] | None = None, **settings: Any) -> Session:
         return opened(model, extra, **settings)
@@ -78,44 +88,6 @@ def test_a_node_that_cuda_lacks_is_refused_by_name_or_recorded(folder: Path) -> 
         facts: Any = session.facts()
     assert facts["nodes by provider"] == {CUDA: 2, CPU: 1}
     assert facts[f"nodes on {CPU}"] == ["Det `det`"]
-
-
-# TensorRT
-
-
-def opening_ns(model: Any, **settings: Any) -> tuple[int, dict[str, Any]]:
-    begin = perf_counter_ns()
-    with opened(model, {"provider": "tensorrt"}, residency="device", **settings) as session:
-        session.run(session.stage(query(8, 512)))
-        return perf_counter_ns() - begin, dict(session.facts())
-
-
-def test_an_engine_is_built_once_and_never_taken_for_anothers(folder: Path, cache: Path) -> None:
-    model = layers(folder, 8, 512, batch=8)
-    built, facts = opening_ns(model)
-    assert facts["engine cache"].startswith("built: ")
-    assert facts["notes"]
-    found, facts = opening_ns(model)
-    assert facts["engine cache"].startswith("found: ")
-    assert found < built / 5
-    _, facts = opening_ns(model, precision="fp16")
-    assert facts["engine cache"].startswith("built: ")
-
-
-@pytest.mark.parametrize(("precision", "rtol"), [("fp32", 1e-4), ("fp16", 2e-2)])
-def test_tensorrt_answers_as_the_cpu_does(precision: str, rtol: float, folder: Path, cache: Path) -> None:
-    model, asked = layers(folder, 4, 512), query(8, 512)
-    right = answer(model, asked, device="cpu")
-    for residency in ("host", "device"):
-        got = answer(model, asked, precision=precision, residency=residency, extra={"provider": "tensorrt"})
-        np.testing.assert_allclose(got, right, rtol, rtol * float(np.abs(right).max()))
-
-
-def test_tensorrts_latencies_account_for_the_work(folder: Path, cache: Path) -> None:
-    with opened(layers(folder, 16, SIZE), {"provider": "tensorrt"}, residency="device") as session:
-        ratio, complaint = audited(session, BATCH, SIZE)
-    assert complaint == ""
-    assert ratio >= 0.95
 
 
 # A run

@@ -6,7 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter_ns
@@ -15,13 +15,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backends import cuda_probe
+from backends.cuda_arithmetic import SINCE_AMPERE
 from backends.cuda_driver import Buffer, Context, driver
 from backends.trt import TensorRtAdapter
-from bench.conformance import Example, onnx_examples, wide_onnx_example
 from bench.device import memory
-from bench.device.adapter import AdapterError, ModelFiles, ModelRejected, Query, Session, Settings
-from tests.gpu.promises import BATCH, SIZE, Conformance, Promises
+from bench.device.adapter import AdapterError, ModelFiles, ModelRejected, Settings
+from tests.gpu.promises import BATCH, RESIDENCIES, SIZE, Computed, before_ampere
 from tests.gpu.sessions import DEVICE, answer, layers, mixed, query
+from tests.gpu.trt_promises import OnTensorRt, TensorRtPromises
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
 
@@ -29,17 +31,6 @@ pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
 @pytest.fixture(autouse=True)
 def own_cache(cache: Path) -> Path:
     return cache
-
-
-class OnTensorRt(Conformance):
-    adapter = "backends.trt:TensorRtAdapter"
-    __test__ = False
-
-    def make_examples(self, folder: Path) -> Sequence[Example]:
-        return [replace(one, settings=self.settings, rtol=1e-3, atol=1e-4) for one in onnx_examples(folder)]
-
-    def make_wide_example(self, folder: Path) -> Example:
-        return replace(wide_onnx_example(folder), settings=self.settings, rtol=1e-3, atol=1e-3)
 
 
 class TestHostResident(OnTensorRt):
@@ -56,26 +47,8 @@ class TestCapturedGraphs(OnTensorRt):
     settings = Settings(device=DEVICE, residency="device", extra={"cuda graph": True})
 
 
-class TestSessions(Promises):
-    def layers(self, folder: Path, count: int, size: int, batch: int | str = "batch") -> ModelFiles:
-        return layers(folder, count, size, batch)
-
-    def opened(self, model: ModelFiles, extra: Mapping[str, Any] | None = None, **settings: Any) -> Session:
-        session: Session = opened(model, extra, **settings)
-        return session
-
-    def right(self, model: ModelFiles, asked: Query) -> Any:
-        return answer(model, asked, device="cpu")
-
-    def unwaited(self, session: Any) -> Callable[[Any], Any]:
-        def run(staged: Any) -> Any:
-            session._enqueue(staged)
-            return staged
-
-        return run
-
-    def settle(self, session: Any) -> None:
-        session._stream.wait()
+class TestSessions(TensorRtPromises):
+    pass
 
 
 @pytest.fixture
@@ -89,17 +62,22 @@ def opened(model: ModelFiles, extra: Mapping[str, Any] | None = None, **settings
     return TensorRtAdapter().open(model, Settings(**{"device": DEVICE, "extra": extra or {}, **settings}))
 
 
-def test_fp16_is_had_of_tensorrt_10_and_refused_by_what_is_strongly_typed(folder: Path) -> None:
+@pytest.mark.parametrize("computed", [Computed("fp32", "fp16", 2e-2), Computed("fp32", "bf16", 5e-2)], ids=str)
+def test_narrower_than_its_graph_is_had_of_tensorrt_10_and_refused_by_what_is_strongly_typed(
+    computed: Computed, folder: Path, gpu: cuda_probe.Gpu
+) -> None:
+    if computed.precision in SINCE_AMPERE and before_ampere(gpu):
+        pytest.skip(f"this GPU is older than {computed.precision}")
     model, asked = layers(folder, 4, 512), query(32, 512)
     if not TensorRtAdapter().probe().versions["tensorrt"].startswith("10."):
         with pytest.raises(ModelRejected, match="computes a graph in its own types"):
-            opened(model, precision="fp16")
+            opened(model, precision=computed.precision)
         return
     right = answer(model, asked, device="cpu")
-    for residency in ("host", "device"):
-        with opened(model, precision="fp16", residency=residency) as session:
+    for residency in RESIDENCIES:
+        with opened(model, precision=computed.precision, residency=residency) as session:
             found = session.read(session.run(session.stage(asked)))["y"]
-        np.testing.assert_allclose(found, right, 2e-2, 2e-2 * float(np.abs(right).max()))
+        np.testing.assert_allclose(found, right, computed.off, computed.off * float(np.abs(right).max()))
 
 
 def test_captured_copies_bring_each_query_its_own_answer(folder: Path) -> None:

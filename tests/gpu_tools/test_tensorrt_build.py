@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.gpu import sessions
 from tests.gpu_tools import models
 from tests.gpu_tools.environments import ask
 
@@ -43,6 +44,13 @@ def test_another_option_is_another_engine(changed: dict[str, Any], told: Any, tm
     assert told("build", **words)["from"] == "built"
     assert told("build", **words, **changed)["from"] == "built"
     assert told("build", **words)["from"] == "found"
+
+
+@pytest.mark.parametrize("graph", ["fp32", "fp16", "bf16"])
+def test_the_gpu_suites_graphs_are_built_in_their_own_precision(graph: str, told: Any, tmp_path: Path) -> None:
+    path = sessions.layers(tmp_path, 2, 64, graph=graph).artifacts["onnx"]
+    ends = {"inputs": {"x": ["batch", 64]}, "outputs": {"y": ["batch", 64]}}
+    assert told("build", model=str(path), **ends, graph=graph, precision=graph)["from"] == "built"
 
 
 def test_an_engine_that_was_cut_is_built_again(told: Any, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """How often a verdict by counted calls is wrong, and how many calls it takes, by the project's own rule.
 
 A run meets fresh processes, drawn with replacement. Each process's calls come in blocks, and it ends where ``Counting``
-says so. Where the check refuses to count, those to come are measured to their end, and vote.
+says so. Where the check refuses to count, those to come vote, and end where the stop rule ends them.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from bench.contract.model import Requirement, ScenarioSettings
 from bench.judge.independent import MOST_CALLS, Answer, Called, Counting, answer, counted, most, votes_error_rate
-from bench.judge.readings import reading, vote
 from bench.metrics import percentile_of
 from bench.stats.calls import Count, decide
 from bench.stats.sequential import can_be_decided
 from bench.stats.sequential import decide as decide_votes
 from tests.judge.cases import process, requirement
+from tests.judge.ended import Ended
 from tests.judge.populations import Population
 
 Timings = NDArray[np.uint64]
@@ -68,7 +68,7 @@ def run(limit: Requirement, draw: Callable[[], Timings], voted: Callable[[Timing
     decided, rate = decide_votes(votes), votes_error_rate(SETTINGS)
     while can_be_decided(decided, SETTINGS.processes - len(told) - len(votes), rate) and decided.keeps is None:
         whole = draw()
-        votes.append(vote(limit, reading(limit.metric, BLANK, whole)) if voted is None else voted(whole))
+        votes.append(Ended(BLANK, whole).vote(limit) if voted is None else voted(whole))
         decided = decide_votes(votes, rate)
     return Ran(decided.keeps, False, found.count.calls, len(told) + len(votes))
 
@@ -99,7 +99,7 @@ def shares_of(population: Population, metric: str, factor: float, runs: int, see
 
     def voted(whole: Timings) -> bool | None:
         if id(whole) not in known:
-            known[id(whole)] = vote(limit, reading(metric, BLANK, whole))
+            known[id(whole)] = Ended(BLANK, whole).vote(limit)
         return known[id(whole)]
 
     def draw() -> Timings:

@@ -7,7 +7,7 @@ the one before, whatever the calls of one process are.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bench.results import ProcessRun
 from bench.stats.pool import Pool, rank
 from tests.judge.cases import process
+from tests.judge.ended import cut
 from tests.stats.series import MEDIAN_NS, Rng, autoregressive, bursty, independent
 
 EFFECT = 0.02
@@ -24,7 +25,7 @@ EFFECT = 0.02
 
 @dataclass(frozen=True)
 class Population:
-    """Processes as the judge takes them, and the timings (ns) of each."""
+    """Processes as the judge takes them, and the timings (ns) of each, all that its blocks hold."""
 
     name: str
     runs: tuple[ProcessRun, ...]
@@ -64,4 +65,5 @@ def simulated(name: str, processes: int, calls: int, seed: int) -> Population:
     for _ in range(processes):
         logs = np.log(MEDIAN_NS) + kind.sigma * kind.values(rng, calls) + kind.effect * rng.normal()
         timings.append(np.asarray(np.exp(logs), dtype=np.uint64))
-    return Population(name, tuple(process(index) for index in range(processes)), tuple(timings))
+    runs = (replace(process(index), blocks=cut(own)) for index, own in enumerate(timings))
+    return Population(name, tuple(runs), tuple(timings))

@@ -163,13 +163,23 @@ def test_state_is_neither_judged_nor_expected(tmp_path: Path) -> None:
     assert {one.outcome for one in verdicts.values()} == {Outcome.MET}
 
 
+def test_the_state_of_a_model_that_gives_nothing_else_is_its_answer(tmp_path: Path) -> None:
+    whole = validated(tmp_path, labels=LABELS, predictions=LOGITS)
+    cell = replace(whole, state={"h": "logits"})
+    for output, outcome in ((LOGITS, Outcome.MET), (-LOGITS, Outcome.MISSED)):
+        verdicts = judged(cell, TOP, CLOSE, outputs={"logits": output})[1]
+        assert {one.outcome for one in verdicts.values()} == {outcome}
+
+
 def test_agreement_is_the_worst_of_all_outputs(tmp_path: Path) -> None:
     whole = validated(tmp_path)
     np.savez(tmp_path / "reference.npz", logits=LOGITS, boxes=LOGITS)
     files = replace(whole.validation, predictions=tmp_path / "reference.npz")
-    outputs = {"logits": LOGITS, "boxes": LOGITS + 0.5}
-    figures, _ = judged(replace(whole, validation=files), CLOSE, outputs=outputs)
-    assert figures["max abs difference"].value == pytest.approx(0.5, rel=1e-5)
+    for outputs in ({"logits": LOGITS, "boxes": LOGITS + 0.5}, {"boxes": LOGITS, "logits": LOGITS + 0.5}):
+        figures, _ = judged(replace(whole, validation=files), CLOSE, outputs=outputs)
+        assert figures["max abs difference"].value == pytest.approx(0.5, rel=1e-5)
+    figures, _ = judged(replace(whole, validation=files), CLOSE, outputs={"logits": LOGITS, "boxes": -LOGITS})
+    assert figures["cosine"].value == pytest.approx(-1)
 
 
 def test_predictions_for_an_output_that_the_model_has_not_are_named(tmp_path: Path) -> None:

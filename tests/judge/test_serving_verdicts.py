@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bench.device.records import NEVER_NS
+from bench.judge.ballot import Ballot
 from bench.judge.case import judge_case
 from bench.judge.serving import crowded, late_harness, late_search, load, overload, why_not_met
 from bench.judge.swamped import least_ns
@@ -199,10 +200,11 @@ def test_dropped_queries_are_later_than_any_answer(tmp_path: Path) -> None:
 def test_the_typical_process_votes_with_what_was_dropped(tmp_path: Path) -> None:
     runs = [crew(served(index, [4, 4, 4, 4]), dropped=40, answered=1960) for index in range(8)]
     wanted = [requirement("server", name, 1e9) for name in ("latency p50", "latency p99", "latency mean")]
-    one = case(*wanted, scenario="server", processes=8)
+    one = case(*wanted, requirement("server", "dropped", 0.01), scenario="server", processes=8)
     adaptive = replace(one, scenario=replace(one.scenario, least_processes=8))
     verdicts = judge_case(adaptive, contract(tmp_path), runs, lossy, None)[1]
-    assert [verdict.outcome for verdict in verdicts] == [Outcome.MET, Outcome.MISSED, Outcome.NOT_MEASURED]
+    assert [verdict.outcome for verdict in verdicts[:3]] == [Outcome.MET, Outcome.MISSED, Outcome.NOT_MEASURED]
+    assert verdicts[3].reason.startswith("the typical fresh process misses its share of dropped queries (0 of 8")
 
 
 def test_processes_on_both_sides_of_a_share_leave_it_open(tmp_path: Path) -> None:
@@ -336,3 +338,19 @@ def test_more_workers_than_cores_are_told() -> None:
 
     assert on(4, 2, 2) == on(2, 4, 1) == ""
     assert on(4, 3, 2) == "6 threads of 2 workers share 4 usable cores: they wait for each other"
+
+
+@pytest.mark.parametrize(("late", "most", "closed"), [(3, 3, True), (2, 3, False), (2, 2, False)])
+@pytest.mark.parametrize("promise", ["typical", "pool"])
+def test_no_further_process_is_started_where_the_first_three_saw_other_arrivals(
+    late: int, most: int, closed: bool, promise: str
+) -> None:
+    """A rate that the harness cannot keep is refused before 40 processes were measured at it."""
+    one = case(requirement("server", "latency p50", 1e9), scenario="server", processes=40)
+    ballot = Ballot(replace(one, scenario=replace(one.scenario, least_processes=1, pooled=promise == "pool")))
+    for index in range(most):
+        run = served(index, [4, 4, 4, 4])
+        assert run.serving is not None
+        run = replace(run, serving=replace(run.serving, late_p50_ns=6 * MS if index < late else MS))
+        ballot.add(run, latencies(run))
+    assert ballot.closed is closed

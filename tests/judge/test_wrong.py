@@ -18,8 +18,18 @@ from bench.judge.readings import reading
 from bench.stats.sequential import ERROR_RATE
 from tests.judge import recorded
 from tests.judge.cases import case, process, requirement
+from tests.judge.ended import Ended
 from tests.judge.populations import KINDS, Population, simulated
-from tests.judge.wrong import FACTORS, METRICS, Tally, bound, drawn, in_order, tallies, worst
+from tests.judge.wrong import (
+    FACTORS,
+    METRICS,
+    Tally,
+    bound,
+    drawn,
+    in_order,
+    tallies,
+    worst,
+)
 
 SEED, RUNS, AT_THE_LIMIT = 20260101, 400, 4000
 """Where the limit is the truth itself, every answer is wrong, and chance alone gives half of 1 %: so many runs tell."""
@@ -34,7 +44,7 @@ def population_of(name: str) -> Population:
 
 @lru_cache(maxsize=len(KINDS))
 def of_kind(name: str) -> list[Tally]:
-    return tallies(population_of(name), drawn(200, RUNS, SEED))
+    return tallies(population_of(name), drawn(200, RUNS, SEED), whole=True)
 
 
 @lru_cache(maxsize=1)
@@ -54,7 +64,7 @@ def hold(found: Sequence[Tally]) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_votes_on_simulated_processes_are_wrong_at_most_as_often_as_stated(name: str) -> None:
-    hold(tallies(population_of(name), drawn(200, AT_THE_LIMIT, SEED), factors=(1.0,)))
+    hold(tallies(population_of(name), drawn(200, AT_THE_LIMIT, SEED), factors=(1.0,), whole=True))
 
 
 def test_votes_on_recorded_processes_are_wrong_at_most_as_often_as_stated() -> None:
@@ -106,7 +116,8 @@ def test_what_is_tallied_is_what_a_ballot_decides() -> None:
             limit = requirement("single-stream", tally.metric, factor * tally.typical_ns)
             ballot = Ballot(replace(case(limit), scenario=settings))
             for one in row[0]:
-                ballot.add(population.runs[one], population.timings[one])
+                run, made = population.runs[one], population.timings[one]
+                ballot.add(run, made[: Ended(run, made, run.blocks).after(limit)])
             found = ballot.decision(limit)
             assert (answers.met, answers.missed) == (found.keeps is True, found.keeps is False)
             assert answers.processes == found.after

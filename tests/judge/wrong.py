@@ -1,8 +1,10 @@
 """How often three ways to decide are wrong about limits near the truth, on runs drawn from one population.
 
-Votes are the project's own: each process's ``reading``, its ``vote``, and what ``decide`` makes of a run's. They are
-held to the median process's percentile. The two rules that count calls get the pool of three processes, and are
-held to what they are about, the percentile of the whole pool. At the truth itself every answer counts as wrong.
+Votes are the project's own: each process ends where the stop rule ends it for that limit (unless whole processes are
+asked for), its ``reading`` of the calls that it made gives its ``vote``, and ``decide`` makes the answer of a run's.
+They are held to the percentile that the median process has of *all* its calls: so a rule that ends processes while they
+look good is found out. The two rules that count calls get the pool of three whole processes, and are held to what they
+are about, the percentile of the whole pool. At the truth itself every answer counts as wrong.
 """
 
 from __future__ import annotations
@@ -15,15 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
+from bench.contract.model import Requirement
 from bench.contract.scenario_words import ADAPTIVE
-from bench.judge.readings import Reading, reading, vote
-from bench.metrics import percentile_of
+from bench.judge.readings import vote
 from bench.stats.sequential import decide
 from tests.judge.cases import requirement
+from tests.judge.ended import Ended
 from tests.judge.populations import Population
 from tests.judge.rules import by_calls, by_early_stopping
 
-METRICS = ("latency p50", "latency p90", "latency p99")
+QUANTILES = {"latency p50": 0.5, "latency p90": 0.9, "latency p99": 0.99}
+METRICS = tuple(QUANTILES)
 FACTORS = (0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2)
 POOLED = 3
 """Processes in the pool of the rules that count calls: as many as a case has by default."""
@@ -42,6 +46,8 @@ class Answers:
     missed: int
     processes: float | None = None
     """The median, where it was decided; None where it never was, or where the number is fixed."""
+    calls: float | None = None
+    """How many the median process made before it ended; None where all are taken."""
 
     @property
     def wrong_met(self) -> int:
@@ -83,47 +89,85 @@ def in_order(processes: int) -> Draws:
     return np.asarray((starts + np.arange(ADAPTIVE.high)) % processes, dtype=np.intp)
 
 
-def tallies(population: Population, draws: Draws, factors: Sequence[float] = FACTORS) -> list[Tally]:
-    """Every metric's tally."""
-    quantiles = {metric: q for metric in METRICS if (q := percentile_of(metric)) is not None}
-    by_rule: dict[str, list[tuple[int, int, int]]] = {metric: [] for metric in quantiles}
-    for row in draws:
-        pool = np.sort(np.concatenate([population.timings[one] for one in row[:POOLED]]))
-        for metric, q in quantiles.items():
-            by_rule[metric].append((*by_calls(pool, q), by_early_stopping(pool, q)))
-    return [_tally(population, metric, draws, by_rule[metric], factors) for metric in quantiles]
+@dataclass(frozen=True)
+class Voted:
+    """How each process votes on one limit, and after how many of its calls it ended for it."""
+
+    votes: Sequence[bool | None]
+    after: Sequence[int]
 
 
-def _tally(
-    population: Population,
-    metric: str,
-    draws: Draws,
-    by_rule: Sequence[tuple[int, int, int]],
-    factors: Sequence[float],
-) -> Tally:
-    q = percentile_of(metric)
-    assert q is not None
-    typical, pooled = population.typical_ns(q), population.pool_ns(q)
-    read = [reading(metric, run, own) for run, own in zip(population.runs, population.timings, strict=True)]
-    return Tally(
-        population.name,
-        metric,
-        typical,
-        pooled,
-        votes=tuple(_votes(metric, factor, factor * typical, read, draws) for factor in factors),
-        calls=tuple(_calls(factor, factor * pooled, by_rule) for factor in factors),
-        early=tuple(_early(factor, factor * pooled, by_rule) for factor in factors),
-    )
+class Judged:
+    """A population and how its processes vote on each limit, whichever runs they are drawn into.
+
+    ``whole`` processes do not end early, as where another requirement keeps them measuring.
+    """
+
+    def __init__(self, population: Population, factors: Sequence[float] = FACTORS, *, whole: bool = False) -> None:
+        self._population, self._factors = population, factors
+        self._sorted = [np.sort(one) for one in population.timings]
+        self._typical = {metric: population.typical_ns(q) for metric, q in QUANTILES.items()}
+        limits = [self._limit(metric, factor) for metric in METRICS for factor in factors]
+        self._voted = voted(population, limits, whole=whole)
+
+    def tallies(self, draws: Draws, name: str = "") -> list[Tally]:
+        """Every metric's tally; ``name`` is another one for the population."""
+        by_rule: dict[str, list[tuple[int, int, int]]] = {metric: [] for metric in METRICS}
+        for row in draws:
+            pool = np.sort(np.concatenate([self._sorted[one] for one in row[:POOLED]]), kind="stable")
+            for metric, q in QUANTILES.items():
+                by_rule[metric].append((*by_calls(pool, q), by_early_stopping(pool, q)))
+        return [self._tally(metric, draws, by_rule[metric], name) for metric in METRICS]
+
+    def _tally(self, metric: str, draws: Draws, by_rule: Sequence[tuple[int, int, int]], name: str) -> Tally:
+        pooled = self._population.pool_ns(QUANTILES[metric])
+        return Tally(
+            name or self._population.name,
+            metric,
+            self._typical[metric],
+            pooled,
+            votes=tuple(votes_of(one, self._voted[self._limit(metric, one)], draws) for one in self._factors),
+            calls=tuple(_calls(one, one * pooled, by_rule) for one in self._factors),
+            early=tuple(_early(one, one * pooled, by_rule) for one in self._factors),
+        )
+
+    def _limit(self, metric: str, factor: float) -> Requirement:
+        return requirement("single-stream", metric, factor * self._typical[metric])
 
 
-def _votes(metric: str, factor: float, limit_ns: float, read: Sequence[Reading], draws: Draws) -> Answers:
+def tallies(
+    population: Population, draws: Draws, factors: Sequence[float] = FACTORS, *, whole: bool = False
+) -> list[Tally]:
+    """Every metric's tally of one set of runs."""
+    return Judged(population, factors, whole=whole).tallies(draws)
+
+
+def truth_ns(population: Population, metric: str) -> float:
+    """The median process's own figure of all its calls."""
+    if metric in QUANTILES:
+        return population.typical_ns(QUANTILES[metric])
+    return median(float(one.mean()) for one in population.timings)
+
+
+def voted(population: Population, limits: Sequence[Requirement], *, whole: bool = False) -> dict[Requirement, Voted]:
+    """Every process's vote on every limit; one process at a time, so that what its limits share is soon forgotten."""
+    votes: dict[Requirement, list[bool | None]] = {one: [] for one in limits}
+    after: dict[Requirement, list[int]] = {one: [] for one in limits}
+    for run, own in zip(population.runs, population.timings, strict=True):
+        process = Ended(run, own, run.blocks)
+        for limit in limits:
+            calls = len(own) if whole else process.after(limit)
+            votes[limit].append(vote(limit, process.reading(limit.metric, calls)))
+            after[limit].append(calls)
+    return {one: Voted(votes[one], after[one]) for one in limits}
+
+
+def votes_of(factor: float, voted: Voted, draws: Draws) -> Answers:
     """What ``Ballot.decision`` says of each run; a process drawn twice votes the same twice."""
-    limit = requirement("single-stream", metric, limit_ns)
-    votes = [vote(limit, one) for one in read]
-    found = [decide([votes[one] for one in row]) for row in draws.tolist()]
+    found = [decide([voted.votes[one] for one in row]) for row in draws.tolist()]
     after = [one.after for one in found if one.after is not None]
     met, missed = (sum(one.keeps is answer for one in found) for answer in (True, False))
-    return Answers(factor, len(found), met, missed, median(after) if after else None)
+    return Answers(factor, len(found), met, missed, median(after) if after else None, median(voted.after))
 
 
 def _calls(factor: float, limit_ns: float, by_rule: Iterable[tuple[int, int, int]]) -> Answers:

@@ -125,6 +125,14 @@ def test_an_interpreter_that_cannot_be_started_is_one_clear_error(monkeypatch: p
         measure(job())
 
 
+def test_without_room_for_a_temporary_file_there_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/no/such/folder")
+    with pytest.raises(
+        LaunchError, match=r"no temporary file for .*: No such file .*: make room, or say a folder with"
+    ):
+        measure(job())
+
+
 @pytest.mark.parametrize(
     ("program", "error", "message"),
     [

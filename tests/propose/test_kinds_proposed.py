@@ -22,6 +22,7 @@ from bench.propose import limits, propose
 from bench.propose.text import FEW
 from bench.stats.sequential import fewest
 from tests.propose import onnx_models as models
+from tests.propose.onnx_models import FLOAT
 
 DIGITS = Path(__file__).parents[2] / "configs" / "digits"
 
@@ -149,6 +150,18 @@ def test_limits_are_proposed_from_a_measurement_with_headroom(tmp_path: Path) ->
     assert "\n    processes:" not in text
     assert f"as decide at an error rate of 1 %: {fewest()} or more" in text
     assert all(one.adaptive for one in contract.targets[0].limits.scenarios)
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_a_model_that_answered_no_number_is_said_to_be_one(tmp_path: Path, given: bool) -> None:
+    nodes: list[Any] = [("Neg", ["x"], ["z"], {}), ("Log", ["z"], ["y"], {})]
+    model = models.save(tmp_path / "m.onnx", nodes, {"x": (FLOAT, ["batch", 4])}, {"y": (FLOAT, ["batch", 4])})
+    np.savez(tmp_path / "s.npz", x=np.ones((8, 4), np.float32))
+    told: list[str] = []
+    text = propose(model, samples=tmp_path / "s.npz" if given else None, tell=told.append)
+    wanted = "give --samples that it answers" if given else "set the ranges to values that really occur"
+    (remark,) = [one for one in told if "`y` was not a number (NaN) in all queries" in one]
+    assert wanted in remark and f"# TO DO: {remark}" in text
 
 
 def test_few_processes_are_proposed_with_a_comment_where_a_start_takes_long(

@@ -130,4 +130,6 @@ def test_what_is_left_to_do_is_on_the_terminal_too(tmp_path: Path, capfd: pytest
     assert init_contract(model, None, tmp_path / "contract.yaml", [], no_measure=True, force=False) == 0
     told = capfd.readouterr().err
     assert f"to do: `inputs`: the range of `a` {ONLY_ACCEPTED}" in told
-    assert told.endswith("read it, then: benchpact run " + str(tmp_path / "contract.yaml") + "\n")
+    count = (tmp_path / "contract.yaml").read_text().count("TO DO")
+    assert count > 1
+    assert told.endswith(f", with {count} TO DOs in it: read it, then: benchpact run {tmp_path}/contract.yaml\n")

@@ -343,6 +343,19 @@ class BreaksAPipeOfItsOwn(Faulty):
         raise BrokenPipeError("the inference server hung up")
 
 
+class ReadsSlowlyAtFirst(Faulty):
+    """The first answer is on the host only some time after the first query returned."""
+
+    SECONDS = 0.5
+    reads = 0
+
+    def answer(self, arrays: Arrays) -> Arrays:
+        self.reads += 1
+        if self.reads == 1:
+            time.sleep(self.SECONDS)
+        return arrays
+
+
 class SaysNan(Faulty):
     def answer(self, arrays: Arrays) -> Arrays:
         arrays["y"][0, 1] = np.nan
@@ -482,6 +495,16 @@ class OddFacts(Faulty):
         session = super().open(model, settings)
         facts: dict[str, object] = {**session.facts(), "huge": 1 << 80}
         session.facts = lambda: facts  # type: ignore[method-assign]
+        return session
+
+
+class FallsBackLater(Faulty):
+    """As asked at first; once it was timed it says that it went on elsewhere, in another precision."""
+
+    def open(self, model: ModelFiles, settings: Settings) -> FaultySession:
+        session = super().open(model, settings)
+        told = [dict(session.facts()), {**session.facts(), "device": "gpu:7", "precision": "int4"}]
+        session.facts = lambda: told.pop(0) if len(told) > 1 else told[0]  # type: ignore[method-assign]
         return session
 
 

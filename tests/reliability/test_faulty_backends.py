@@ -267,6 +267,15 @@ def test_a_process_that_only_starts_is_audited_too(kind: type[faulty.Faulty], tm
     assert (failure.error, failure.phase) == ("MeasurementInvalid", "audit")
 
 
+def test_a_cold_start_ends_when_the_first_answer_is_on_the_host(tmp_path: Path) -> None:
+    told = run(faulty.ReadsSlowlyAtFirst, tmp_path, only_start=True).run
+    assert told.failure is None
+    durations = {phase.name: phase.duration_ns for phase in told.phases}
+    assert durations["first-query"] >= faulty.ReadsSlowlyAtFirst.SECONDS * 1e9
+    assert told.cold_start_ns is not None
+    assert told.cold_start_ns > durations["first-query"]
+
+
 def test_a_session_that_forgets_to_wait_also_when_it_is_read_is_caught(tmp_path: Path) -> None:
     failure = failure_of(faulty.Forgets, tmp_path)
     assert (failure.error, failure.phase) == ("MeasurementInvalid", "warm-up")
@@ -359,3 +368,12 @@ def test_what_runs_otherwise_than_asked_is_not_measured(tmp_path: Path) -> None:
     assert told.run.failure.error == "AdapterError"
     assert told.run.failure.message.startswith("the adapter's `facts` say device gpu:7, but the target asks for cpu; ")
     assert (told.run.facts, told.run.blocks) == ({}, ())
+
+
+def test_what_fell_back_while_it_was_timed_is_not_measured(tmp_path: Path) -> None:
+    told = run(faulty.FallsBackLater, tmp_path)
+    assert told.run.failure is not None
+    assert (told.run.failure.error, told.run.failure.phase) == ("AdapterError", "measure")
+    assert "say device gpu:7, but the target asks for cpu" in told.run.failure.message
+    assert not told.run.is_whole
+    assert told.run.facts["device"] == "cpu"

@@ -32,6 +32,23 @@ AT_IMPORT = {
     "raises": "raise RuntimeError('no licence')\n",
     "garbled": "def (\n",
     "shapeless": "class Adapter: pass\n",
+    "one_word": (
+        "class Adapter:\n    artifact_kinds = ('onnx',)\n    options = {'program': 'what runs'}\n    packages = ()\n"
+        "    concurrent_runs = False\n    code_options = ('program')\n    probe = open = None\n"
+    ),
+    "no_options": (
+        "class Adapter:\n    artifact_kinds = ('onnx',)\n    options = None\n    packages = ()\n"
+        "    concurrent_runs = False\n    probe = open = None\n"
+    ),
+    "odd_option": (
+        "class Adapter:\n    artifact_kinds = ('onnx',)\n    options = {'level': 3}\n    packages = ()\n"
+        "    concurrent_runs = False\n    probe = open = None\n"
+    ),
+    "undecided": (
+        "class Adapter:\n    artifact_kinds = ('onnx',)\n    options = {}\n    packages = ()\n"
+        "    concurrent_runs = False\n    probe = open = None\n"
+        "    def conflict(self, model, settings):\n        raise RuntimeError('one\\ntwo')\n"
+    ),
     "own_kind": (
         "class Adapter:\n    artifact_kinds = ('own-kind',)\n    options = {}\n    packages = ()\n"
         "    concurrent_runs = False\n    probe = open = None\n"
@@ -80,15 +97,33 @@ def test_a_backend_that_no_target_names_is_never_imported(place: Place) -> None:
         ("raises", "RuntimeError: no licence"),
         ("garbled", "SyntaxError: "),
         ("shapeless", "it is no adapter: it has no `artifact_kinds`"),
+        ("one-word", "its `code_options` is 'program': it must be a tuple of words"),
+        ("no-options", "its `options` is None: it must be a dictionary"),
+        ("odd-option", "its option 'level' is declared as 3: it must be a OneOf, Count, Size or a line of help"),
     ],
 )
 def test_a_named_backend_that_does_not_load_is_missing_with_its_reason(place: Place, backend: str, reason: str) -> None:
     done = place.bench("check", "contract.yaml", backend=backend)
     assert (done.returncode, done.stderr) == (3, "")
-    assert f"backend `{backend}` (foreign_{backend}:Adapter) does not load: {reason}" in done.stdout
+    assert f"backend `{backend}` (foreign_{backend.replace('-', '_')}:Adapter) does not load: {reason}" in done.stdout
     done = place.bench("run", "contract.yaml", "-q", backend=backend)
     assert done.returncode == 3, done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_no_worker_opens_what_declares_nonsense(place: Place) -> None:
+    """Without its comma ``("program")`` names no option: nobody would have asked for --allow-code."""
+    done = place.bench("run", "contract.yaml", backend="one-word")
+    assert done.returncode == 3, done.stderr
+    assert "does not load: its `code_options` is 'program': it must be a tuple" in " ".join(done.stdout.split())
+
+
+def test_a_backend_whose_conflict_fails_is_told_and_stands_in_nobodys_way(place: Place) -> None:
+    """It is the adapter's mistake, not the contract's: what it does not take, ``open`` says."""
+    done = place.bench("check", "contract.yaml", backend="undecided")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "`undecided` cannot tell whether it takes what target `a` asks for: its `conflict` failed" in done.stdout
+    assert "RuntimeError: one two" in done.stdout
 
 
 def test_a_kind_of_artifact_is_taken_where_a_named_backend_takes_it(place: Place) -> None:

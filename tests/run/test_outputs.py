@@ -12,7 +12,7 @@ import pytest
 from bench.commands.output import refuse_losing, refuse_unwritable, write
 from bench.errors import BenchError, ContractError
 from tests.run.test_run_command import Place
-from tests.store.runs import FIRST, stored_run
+from tests.store.runs import FIRST, info, stored_run
 
 
 @pytest.fixture
@@ -75,6 +75,22 @@ def test_a_report_is_not_written_over_its_run(tmp_path: Path) -> None:
     place = Place(tmp_path)
     refused(command(place, "report", str(run), "--format", "json", "-o", f"{run}/run.json"), "it is a file of the run")
     assert command(place, "report", str(run), "--format", "json", "-o", f"{run}/report.json").returncode == 0
+
+
+def test_a_report_is_not_written_over_the_contract_of_its_run(tmp_path: Path) -> None:
+    run, contract = stored_run(tmp_path / "results", FIRST), tmp_path / info().contract_path
+    contract.write_text("here")
+    refused(
+        command(Place(tmp_path), "report", str(run), "-o", contract.name), "it is the run's contract, and would be lost"
+    )
+    assert contract.read_text() == "here"
+
+
+def test_without_a_targets_file_none_is_listed_and_where_it_was_looked_for_is_said(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    refused(command(place, "targets"), "there is no targets file here; looked for configs/targets.yaml, targets.yaml: ")
+    (place.folder / "targets.yaml").write_text("targets: {lab: {backend: onnxruntime}}\n")
+    assert "lab" in command(place, "targets").stdout
 
 
 @pytest.mark.parametrize("words", [("--json", "r", "--csv", "./r"), ("--json", "-", "--markdown", "-")])

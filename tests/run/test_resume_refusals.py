@@ -94,6 +94,18 @@ def test_other_options_are_told_as_such_and_which_to_give(place: Place) -> None:
     assert "it was begun without --without-disturbed: leave that out" in done.stderr, done.stderr
 
 
+def test_a_run_of_another_contract_is_refused_as_that_and_not_by_its_options(place: Place) -> None:
+    place.write({"a": "onnxruntime", "b": "onnxruntime"})
+    assert place.run("-q", "--on", "b").returncode == 0
+    place.write({"a": "onnxruntime"})
+    done = place.run("--resume", "latest")
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == "benchpact: --resume latest: the contract has changed since; leave --resume out to measure anew\n"
+    )
+
+
 def asked(plan: str = "1", **options: Any) -> RunInfo:
     return replace(info(), options={"plan": plan, **options})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.units import show
@@ -71,10 +71,3 @@ def bounded(what: str, text: str, target: str, kept: bool) -> Line:
 def middle(values: Sequence[float]) -> float:
     """The median by nearest rank."""
     return nearest_rank(values, 0.5)
-
-
-def against_all(
-    what: str, figures: Mapping[str, Sequence[float]], ours: str, targets: Mapping[str, float | None]
-) -> list[Line]:
-    """One line for each side that ours is held against; ``targets`` gives each its largest ratio."""
-    return [compared(f"{what}: {name}", figures[ours], figures[name], most) for name, most in targets.items()]

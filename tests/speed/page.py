@@ -9,11 +9,14 @@ from importlib import metadata
 
 from bench.contract.scenario_words import ADAPTIVE
 from bench.device import machine
+from bench.judge.stop import FOUNDED
+from bench.stats.pool import needed
 from bench.units import show
 from tests.judge.populations import EFFECT
 from tests.judge.wrong import POOLED
 from tests.speed import counting_calls, recording, soon, verdicts
 from tests.speed.lines import Line, Section, Table, lines_of
+from tests.speed.under_load import four_scenarios
 
 PACKAGES = ("benchpact", "numpy", "onnxruntime", "openvino", "torch", "mlcommons_loadgen", "polygraphy")
 ANSWERS = {True: "kept", False: "**not kept**", None: "–"}
@@ -25,13 +28,13 @@ HOW = """\
 queries; cold-start has no loop; server has one of its own ([how numbers are measured](numbers.md)), and stands under
 *Under load*.
 
-**How.** All is measured in fresh processes, pinned to core {core}, one thread each. The loop alone and each race of
-medians take four processes, in which all sides take turns of a tenth of a second, in rotating order, with the garbage
-collector off, on the same model and the same samples. Every second process of a race opens the sides in the opposite
-order. A figure of a whole run, a start or the time outside measuring is a process, or a run, of its own; they take
-turns too. *Ours* and *theirs* are the middle rounds (for a latency: of each round's median); the ratio is the middle of
-the rounds' own ratios, in brackets the quartiles. The hand-written loop is there twice: how far it is from itself is
-what a comparison here cannot tell.
+**How.** All is measured in fresh processes, pinned to core {core}, one thread each. The loop alone takes four
+processes, each race of medians six, in which all sides take turns of a tenth of a second, in rotating order, with the
+garbage collector off, on the same model and the same samples. Every second process of a race opens the sides in the
+opposite order. A figure of a whole run, a start or the time outside measuring is a process, or a run, of its own;
+they take turns too. *Ours* and *theirs* are the middle rounds (for a latency: of each round's median); the ratio is
+the middle of the rounds' own ratios, in brackets the quartiles. The hand-written loop is there twice: how far it is
+from itself is what a comparison here cannot tell.
 
 **The loop alone.** A bound in nanoseconds is held to the quietest round, because whatever disturbs a cost only adds to
 it; the median over the rounds stands beside it.
@@ -40,25 +43,29 @@ it; the median over the rounds stands beside it.
 fastest that we could write by hand: the call that our adapter makes too, public or not (ONNX Runtime's
 `_sess.run_with_iobinding`, the module's `forward`, OpenVINO's request in C++), in a loop with nothing around it.
 
-**Peers.** What a peer reports is taken from the peer: LoadGen's summary, `last_inference_time` of Polygraphy's runner,
-the median of `Timer`, benchmark_app's own loop. *MLPerf LoadGen* drives ONNX Runtime's public call; *driving our
-adapter*, it drives the `run` of our session. Between these two lies the call, between the latter and ours the driver.
-`Timer` and benchmark_app's *time a call* are means over many calls, which other programs on the machine raise: of each
-process, their quietest round stands for all. benchmark_app's inner clock, the median that it prints, starts and stops
-inside OpenVINO's C++ request. It leaves out the call from Python that every Python caller waits for, benchmark_app's
-own loop too; *time a call* is that loop's wall time a call. Our recorded latency has that call in it, so it lies above
-that clock and no target holds them together; held to one is the same clock, read while our loop drives the request.
+**Peers.** What a peer reports is taken from the peer: LoadGen's summary, `last_inference_time` of Polygraphy's
+runner, the median of `Timer`, benchmark_app's own loop. *MLPerf LoadGen* drives ONNX Runtime's public call; *driving
+our adapter*, it drives the `run` of our session. Between these two lies the call, between the latter and ours the
+driver. `Timer` and benchmark_app's *time a call* are means over many calls, which other programs on the machine
+raise: there the quietest rounds of a process are compared, theirs with ours. benchmark_app's inner clock, the median
+that it prints, starts and stops inside OpenVINO's C++ request. It leaves out the call from Python that every Python
+caller waits for, benchmark_app's own loop too; *time a call* is that loop's wall time a call. Our recorded latency
+has that call in it, so it lies above that clock and no target holds them together; held to one is the same clock,
+read while our loop drives the request.
 
 **Wrong verdicts.** Each row draws {runs:,} runs of up to {most} processes at each of seven limits, 0.8 to 1.2 × the
-truth, and lets the project's own votes decide. The truth is the median process's own percentile; at the truth itself
-every answer is wrong. Shown are the most wrong *met* and *missed* at any one limit; *bound* is what they leave possible
-at 95 % (Clopper–Pearson). Beside them stand two rules that take calls as independent, with the pool of {pooled}
-processes each and held to the percentile of the whole pool, which is what they are about: a 98 % interval that counts
-calls, and MLPerf's early stopping, which only ever says *met*.
+truth, and lets the project's own votes decide. For each limit a process ends where a run would end it, by the
+[rule](how-it-decides.md#when-a-process-cannot-tell) that looks at its blocks of 25 ms, and votes by the calls that it
+made until then; how many stands in the second table. The truth is the median process's own percentile of *all* its
+calls; at the truth itself every answer is wrong. Shown are the most wrong *met* and *missed* at any one limit; *bound*
+is what they leave possible at 95 % (Clopper–Pearson). Beside them stand two rules that take calls as independent, with
+the pool of {pooled} whole processes each and held to the percentile of the whole pool, which is what they are about: a
+98 % interval that counts calls, and MLPerf's early stopping, which only ever says *met*.
 
-Simulated: {processes:,} processes of {calls:,} calls of each kind; those of a dependent kind differ by {effect}.
-Recorded: {recorded} fresh processes of each model, {tiny:,} calls of tiny and {digits:,} of digits, by `benchpact run`;
-recordings are kept for a day, and when they were made stands in the table. Processes are drawn with replacement, so
+Simulated: {processes:,} processes of each kind, {calls:,} calls of 1 ms each, as many as a run makes in its 2 s; those
+of a dependent kind differ by {effect}. Recorded: {recorded} fresh processes of each model, {tiny:,} calls of tiny and
+{digits:,} of digits, half a second each, by `benchpact run`; recordings are kept for a day, and when they were made
+stands in the table. Processes are drawn with replacement, so
 that the stated error rate alone is put to the test; *in order* takes them as they followed each other, with all that
 the machine did meanwhile.
 
@@ -70,7 +77,9 @@ takes calls as independent needs in the median, looked at after each call, at th
 where the ratio is largest. Ours never makes fewer than {fewest}: such limits are left out.
 
 **Time to a verdict.** Runs with `processes: adaptive` and nothing else said; the middle of {rounds}. The target is a
-fifth of a fixed run of 10 s, for the timed loops of all processes together.
+fifth of a fixed run of 10 s, for the timed loops of all processes together. No p99 is called met of a process that made
+fewer than {founded:,} calls ([why](how-it-decides.md#when-a-process-cannot-tell)). Where those alone take longer than
+the target, no target holds the line, and the line says so.
 
 **Outside measuring.** A run's wall time less the phases that run the model to measure it: the timed loop, and the
 warm-up and closure audit before it. The line below it takes only the timed loop off.
@@ -91,16 +100,16 @@ ms.
   follow its rules (three in a row whose throughputs and p99s are within 10 %, ten at most, none of the three over the
   limit), with our arrivals and windows of 0.5 s instead of its 5 s. Both rates are doubled until one is not kept, then
   halved down to 1 %.
-- *Beside LoadGen*: the same session of our adapter, one thread, in LoadGen's test and in ours, 3 processes each. The
-  server's arrivals are LoadGen's own, recorded and played in ours as a trace. LoadGen's clock starts in its own thread
-  and holds the way into Python and back, which our clock does not. How much that is, is told by timing the session's
-  call inside LoadGen's test too: what LoadGen reports beyond it (offline and in the server in the median, else at the
-  same percentile) is taken *off theirs* before the intervals are compared. In a loop that does nothing else the call
-  is quicker than after LoadGen's own work, which has passed through the caches between two calls. That too is measured:
-  in a test of its own the call is made again right away, 16 times, in the same callback on the same thread. The first
-  of these calls less the last 8 is taken off as well in single- and multi-stream. The last 8 stand beside ours in a row
-  of their own, which is kept only within 5 %: if it is not, the difference is not explained. Offline is the time a
-  sample, one over the throughput."""
+- *Beside LoadGen*: the same session of our adapter, one thread, in LoadGen's test and in ours, {beside} processes
+  each. The server's arrivals are LoadGen's own, recorded and played in ours as a trace. LoadGen's clock starts in its
+  own thread and holds the way into Python and back, which our clock does not. How much that is, is told by timing the
+  session's call inside LoadGen's test too: what LoadGen reports beyond it (offline and in the server in the median,
+  else at the same percentile) is taken *off theirs* before the intervals are compared. In a loop that does nothing
+  else the call is quicker than after LoadGen's own work, which has passed through the caches between two calls. That
+  too is measured: in a test of its own the call is made again right away, 16 times, in the same callback on the same
+  thread. The first of these calls less the last 8 is taken off as well in single- and multi-stream. The last 8 stand
+  beside ours in a row of their own, which is kept only within 5 %: if it is not, the difference is not explained.
+  Offline is the time a sample, one over the throughput."""
 
 
 def render(sections: Mapping[str, Section], cores: int, core: int, took_s: float) -> str:
@@ -127,6 +136,8 @@ def how(core: int) -> str:
         tiny=recording.CALLS["tiny"],
         digits=recording.CALLS["digits"],
         rounds=soon.ROUNDS,
+        beside=four_scenarios.PROCESSES,
+        founded=FOUNDED * needed(0.99),
         counted_runs=counting_calls.RUNS,
         counted_calls=counting_calls.CALLS,
         compared=counting_calls.COMPARED,

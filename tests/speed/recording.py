@@ -19,7 +19,8 @@ from tests.speed import contracts
 from tests.speed.subjects import ROOT, subject
 
 KEPT = ROOT / "tests" / ".cache" / "recordings"
-CALLS = {"tiny": 20_000, "digits": 3_000}
+CALLS = {"tiny": 140_000, "digits": 45_000}
+"""Of each process, half a second long: a process that only votes may end from a tenth of a second on."""
 PROCESSES = 200
 YOUNG = timedelta(days=1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -97,22 +98,27 @@ def sections(monkeypatch: pytest.MonkeyPatch) -> dict[str, Section]:
 def without_votes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every population of the verdicts, without a run; every run to a verdict, without one either."""
 
-    def counted(population: Population, *_: object) -> list[Tally]:
-        votes = tuple(Answers(factor, 1000, 1000 * (factor > 1), 0, 8) for factor in FACTORS)
-        calls = tuple(Answers(factor, 1000, 400, 200) for factor in FACTORS)
-        return [Tally(population.name, metric, 1e6, 2e6, votes, calls, calls) for metric in METRICS]
+    class Judged:
+        def __init__(self, population: Population) -> None:
+            self.name = population.name
+
+        def tallies(self, _: object, name: str = "") -> list[Tally]:
+            votes = tuple(Answers(factor, 1000, 1000 * (factor > 1), 0, 8, 150) for factor in FACTORS)
+            calls = tuple(Answers(factor, 1000, 400, 200) for factor in FACTORS)
+            return [Tally(name or self.name, metric, 1e6, 2e6, votes, calls, calls) for metric in METRICS]
 
     one = process(0), np.ones(1, np.uint64)
     recorded = [(Population(recording.title(name), (one[0],), (one[1],)), "2026-01-01") for name in recording.CALLS]
     runs = [soon.Verdict(1_900_000_000, 3_000_000_000, 10**9, 8, "met")]
-    monkeypatch.setattr(verdicts, "tallies", counted)
+    monkeypatch.setattr(verdicts, "Judged", Judged)
     shares = Shares(1000, 0, 5, 3, 60.0)
     monkeypatch.setattr(counting_calls, "shares_of", lambda *_: shares)
     monkeypatch.setattr(counting_calls, "simulated", lambda name, *_: Population(name, (), ()))
     monkeypatch.setattr(counting_calls, "compared", lambda *_: [(48, 20, 0.8), (180, 100, 0.95)])
     monkeypatch.setattr(verdicts, "simulated", lambda name, *_: Population(name, (), ()))
     monkeypatch.setattr(recording, "recordings", lambda: recorded)
-    found = {(name, factor): runs for name in soon.PERCENTILES for factor in soon.FACTORS}
+    asked = product(soon.SUBJECTS, soon.PERCENTILES, soon.FACTORS)
+    found = {soon.Asked(*one): runs for one in asked}
     monkeypatch.setattr(soon, "measure", lambda: found)
 
 

@@ -12,7 +12,7 @@ import pytest
 from bench.device import records
 from tests.speed import __main__ as program
 from tests.speed import contest, contracts, fresh, null_loop, outside, page, ten_million, whole_runs
-from tests.speed.lines import Line, against_all, bounded, bounded_ns, compared
+from tests.speed.lines import Line, bounded, bounded_ns, compared
 from tests.speed.peers import by_hand
 from tests.speed.rounds import ratio, take_turns
 from tests.speed.subjects import subject, write_tiny_torchscript
@@ -46,11 +46,24 @@ def test_a_line_is_kept_up_to_its_target_and_not_beyond() -> None:
 
 
 def test_the_page_says_plainly_what_was_not_kept() -> None:
-    lines = against_all("tiny", {"ours": [120.0], "a": [100.0], "b": [200.0]}, "ours", {"a": 1.0, "b": 1.0})
+    lines = [compared("tiny: a", [120.0], [100.0], 1.0), compared("tiny: b", [120.0], [200.0], 1.0)]
     text = page.render({"A section": [*lines, bounded("memory", "1 MB", "≤ 2 MB", True)]}, cores=2, core=1, took_s=3.0)
     assert "**2 of 3 targets kept**" in text
     assert "| tiny: a | 120 ns | 100 ns | 1.200 (1.200–1.200) | ≤ 1 × | **not kept** |" in text
     assert "| memory | 1 MB |  |  | ≤ 2 MB | kept |" in text
+
+
+def test_a_peer_that_reports_means_is_held_against_our_quietest_round_by_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, theirs = [3.0, 5.0, 9.0, 5.0, 4.0, 5.0], [9.0, 8.0, 4.0, 9.0, 9.0, 9.0]
+    figures = dict.fromkeys((contest.HAND, contest.SHORTEST, contest.AGAIN), ours * 2)
+    (timer,) = contest.PEERS["pytorch"]
+    both = {**figures, contest.OURS: [*ours, *(2 * one for one in ours)], timer: [*theirs, *theirs]}
+    monkeypatch.setattr(program, "raced", lambda *_: both)
+    (line,) = [one for one in program.race("pytorch") if one.what == f"tiny: {timer}"]
+    assert line.ratio is not None
+    assert (line.ratio.low, line.ratio.high) == (0.75, 1.5)
 
 
 @pytest.mark.parametrize("backend", sorted(contest.BY_HAND))

@@ -54,7 +54,7 @@ def test_each_population_has_a_line_a_percentile_and_the_tables_stand_below() ->
 
 def tally(votes: int, calls: int) -> Tally:
     """So many of 1000 runs said *met* at every limit."""
-    ours, theirs = (tuple(Answers(one, 1000, many, 0, 8) for one in FACTORS) for many in (votes, calls))
+    ours, theirs = (tuple(Answers(one, 1000, many, 0, 8, 150) for one in FACTORS) for many in (votes, calls))
     return Tally("x", "latency p50", 1e6, 1e6, ours, theirs, theirs)
 
 
@@ -114,19 +114,20 @@ def test_a_recording_that_is_no_recording_is_not_written(tmp_path: Path) -> None
 
 
 def test_a_whole_run_to_a_verdict_is_told_phase_by_phase(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(soon, "PERCENTILES", ("p50",))
+    monkeypatch.setattr(soon, "PERCENTILES", {"p50": 0.5})
     monkeypatch.setattr(soon, "FACTORS", (3.0,))
     found = soon.measure(rounds=1, before="latency p50: 1 s, processes: 1, min time: 100 ms, time: 100 ms")
-    ((run,),) = found.values()
-    assert run.outcome == "met"
-    assert run.processes >= 8
-    assert 0 < run.measured_ns < run.processes * 2.5e9
-    assert run.start_ns > 0
-    assert run.checked_ns > 0
-    (line,) = soon.lines(found)
-    assert re.match(
-        r"[\d.]+ m?s \(met, \d+ processes; their start [\d.]+ m?s, warm-up and audit [\d.]+ m?s\)", line.ours
-    )
+    assert [asked.subject for asked in found] == list(soon.SUBJECTS)
+    for asked, (run,) in found.items():
+        assert run.outcome == "met"
+        assert run.processes >= 8
+        assert asked.least_ns <= run.measured_ns < run.processes * 2.5e9
+        assert run.start_ns > 0
+        assert run.checked_ns > 0
+    for line in soon.lines(found):
+        assert re.match(
+            r"[\d.]+ m?s \(met, \d+ processes; their start [\d.]+ m?s, warm-up and audit [\d.]+ m?s\)", line.ours
+        )
 
 
 @pytest.mark.parametrize(
@@ -134,8 +135,17 @@ def test_a_whole_run_to_a_verdict_is_told_phase_by_phase(monkeypatch: pytest.Mon
 )
 def test_a_verdict_must_come_in_a_fifth_of_a_fixed_run(measured_s: float, outcome: str, kept: bool) -> None:
     run = soon.Verdict(int(measured_s * 1e9), 10**9, 10**9, 8, outcome)
-    (line,) = soon.lines({("p50", 1.2): [run]})
+    (line,) = soon.lines({soon.Asked(soon.DIGITS, "p50", 1.2): [run]})
     assert line.kept is kept
+
+
+def test_what_cannot_come_in_a_fifth_of_a_fixed_run_is_held_to_no_target_and_says_why() -> None:
+    met, missed = (soon.Asked(soon.DEVICE, "p99", factor) for factor in (1.2, 0.8))
+    run = soon.Verdict(12_000_000_000, 10**9, 10**9, 8, "met")
+    line = soon.line_of(met, [run])
+    assert (line.kept, line.target) == (None, "none")
+    assert line.ours.endswith("; no sooner than 11.8 s: 8 × 1,472 calls")
+    assert soon.line_of(missed, [run]).kept is False
 
 
 def test_counted_calls_are_held_to_the_same_error_rate_but_for_bursts_that_no_check_sees() -> None:

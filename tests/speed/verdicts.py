@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.units import show
 from tests.judge.populations import KINDS, Population, simulated
-from tests.judge.wrong import FACTORS, Answers, Tally, bound, drawn, in_order, tallies, worst
+from tests.judge.wrong import FACTORS, Answers, Judged, Tally, bound, drawn, in_order, worst
 from tests.speed import counting_calls, recording
 from tests.speed.lines import Line, Table
 
-SEED, RUNS, PROCESSES, CALLS = 20260101, 2000, 1000, 10_000
+SEED, RUNS, PROCESSES, CALLS = 20260101, 2000, 2000, 2000
 AT_MOST, BOUND = 0.01, 0.025
 TARGET = "each ≤ 1 %, bound ≤ 2.5 %"
 BY_LIMIT = "Wrong answers by limit, recorded processes"
-DECIDED = "How many of the runs were decided, and after how many processes (median)"
+DECIDED = "How many of the runs were decided, after how many processes, and of how many calls each (medians)"
 RULES = ("votes", "calls counted", "early stopping")
 
 
@@ -36,24 +36,22 @@ class Found:
 
 def measure() -> list[Line | Table]:
     """Every population's lines, those of the promise that counts calls, then the tables."""
-    found = list(populations())
+    recorded = recording.recordings()
+    found = list(populations(recorded))
     lines = [line_of(tally, one.held) for one in found for tally in one.tallies]
-    counted = counting_calls.lines([recorded for recorded, _ in recording.recordings()])
+    counted = counting_calls.lines([one for one, _ in recorded])
     return [*lines, *counted, by_limit(found), decided(found)]
 
 
-def populations() -> Iterator[Found]:
+def populations(recordings: Iterable[tuple[Population, str]]) -> Iterator[Found]:
     """The simulated kinds, then each recording: its processes drawn, and in the order in which they ran."""
     for name in KINDS:
-        yield Found(tallies(simulated(name, PROCESSES, CALLS, SEED), drawn(PROCESSES, RUNS, SEED)), held=True)
-    for recorded, at in recording.recordings():
-        many = len(recorded.runs)
-        yield Found(tallies(recorded, drawn(many, RUNS, SEED)), held=True, at=at)
-        yield Found(tallies(_renamed(recorded), in_order(many)), held=False, at=at)
-
-
-def _renamed(population: Population) -> Population:
-    return Population(f"{population.name}, in order", population.runs, population.timings)
+        judged = Judged(simulated(name, PROCESSES, CALLS, SEED))
+        yield Found(judged.tallies(drawn(PROCESSES, RUNS, SEED)), held=True)
+    for recorded, at in recordings:
+        judged, many = Judged(recorded), len(recorded.runs)
+        yield Found(judged.tallies(drawn(many, RUNS, SEED)), held=True, at=at)
+        yield Found(judged.tallies(in_order(many), f"{recorded.name}, in order"), held=False, at=at)
 
 
 def line_of(tally: Tally, held: bool) -> Line:
@@ -109,4 +107,4 @@ def _share(answers: Sequence[Answers]) -> float:
 def _reached(answers: Answers) -> str:
     if answers.processes is None:
         return "0 %"
-    return f"{answers.decided * 100:.0f} %, {answers.processes:.0f}"
+    return f"{answers.decided * 100:.0f} %, {answers.processes:.0f} × {answers.calls:,.0f}"

@@ -1,7 +1,7 @@
 /* NVIDIA's driver in software, for tests: libcuda.so.1 with host memory, asynchronous streams (a thread each), events,
-   captured graphs and a limit of memory. It runs no kernels: a test puts its own function into a stream
-   (cuLaunchHostFunc). The real cuda.bindings.driver calls it; CUDA's runtime, which wants undocumented tables, does not.
-   Types are written out as in cuda.h, so that nothing of NVIDIA's is needed to build it. */
+   captured graphs and a limit of memory. It runs no kernels but one that only takes time: a test puts its own function
+   into a stream (cuLaunchHostFunc). The real cuda.bindings.driver calls it; CUDA's runtime, which wants undocumented
+   tables, does not. Types are written out as in cuda.h, so that nothing of NVIDIA's is needed to build it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
@@ -266,6 +266,34 @@ int cuGraphExecDestroy(void *runnable) { (void)runnable; return OK; }
 int cuGraphDestroy(void *g) {
   for (op *one = ((graph *)g)->first, *next; one; one = next) { next = one->next; free(one); }
   free(g);
+  return OK;
+}
+
+/* Of a module's text nothing is compiled: its kernels are launched and do nothing, but for `spin`, which takes its time. */
+typedef struct { uint64_t ns, *told; } spinning;
+static void spin(void *given) {
+  spinning *one = given;
+  double begun = now(), left = (double)one->ns * 1e-9, took;
+  do_it(&(op){.kind = DELAY, .seconds = left > 1e-4 ? left - 1e-4 : 0});
+  while ((took = (now() - begun) * 1e9) < (double)one->ns) {}
+  *one->told = (uint64_t)took;
+  free(one);
+}
+int cuModuleLoadData(void **module, const void *text) { READY(); *module = strdup(text); return OK; }
+int cuModuleUnload(void *module) { READY(); free(module); return OK; }
+int cuModuleGetFunction(void **function, void *module, const char *name) {
+  READY();
+  *function = strstr(module, name);
+  return *function ? OK : NOT_FOUND;
+}
+int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned x, unsigned y, unsigned z, unsigned shared,
+                   void *s, void **given, void **extra) {
+  (void)gx; (void)gy; (void)gz; (void)x; (void)y; (void)z; (void)shared; (void)extra;
+  READY();
+  if (strncmp(function, "spin", 4)) return OK;
+  spinning *one = malloc(sizeof *one);
+  *one = (spinning){*(uint64_t *)given[0], *(uint64_t **)given[1]};
+  put(of(s), (op){.kind = CALL, .call = spin, .argument = one});
   return OK;
 }
 

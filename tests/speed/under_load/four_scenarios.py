@@ -37,7 +37,7 @@ from tests.speed.rounds import nearest_rank, on_all_cores
 from tests.speed.under_load import runs
 
 MODELS = ("tiny", "digits")
-PROCESSES, SECONDS = 3, 0.4
+PROCESSES, SECONDS = 7, 0.3
 OURS = {SINGLE: "single-stream", MULTI: "multi-stream", SERVER: "server", OFFLINE: "offline"}
 Figures = Mapping[str, Mapping[str, Told]]
 """Scenario, then percentile (or the time a sample): ns."""
