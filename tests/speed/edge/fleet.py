@@ -26,6 +26,8 @@ from tests.speed.lines import Line, bounded
 COUNT = 50
 MOST_S, MOST_BYTES = 60.0, 300_000_000
 LOOK_S = 0.5
+BARE_TIMEOUT_S = 900
+"""Each waits its turn for a handshake: all of them log in at once, and none is to give up."""
 HEAD = """\
 benchpact: 1
 model: {name: nothing, version: "1"}
@@ -93,10 +95,10 @@ def measure_here(names: Sequence[str], folder: Path) -> Fleet:
 
 def bare(names: Sequence[str], config: Path) -> float:
     """Seconds that so many logins at once take whose Python imports numpy and ends: a worker does that, too."""
+    ssh = ["ssh", "-F", str(config), "-o", f"ConnectTimeout={BARE_TIMEOUT_S}"]
     begin = time.monotonic()
     logins = [
-        subprocess.Popen(["ssh", "-F", str(config), name, f"{INTERPRETER} -c 'import numpy'"], stdin=subprocess.DEVNULL)
-        for name in names
+        subprocess.Popen([*ssh, name, f"{INTERPRETER} -c 'import numpy'"], stdin=subprocess.DEVNULL) for name in names
     ]
     codes = [one.wait() for one in logins]
     if any(codes):
