@@ -28,10 +28,10 @@ end sooner:
   the pool of calls is promised: its shares of slow calls would be biased by it.
 
 What errs to one side is a burst of slow calls that did not come yet: timings without one look as if they were
-independent, and each percentile above the median is too low. So those are founded on ``SEEN`` times the calls that they
-need at least, and none is called met on less than ``FOUNDED`` times as many, however far its limit is. A median is off
-by little without the burst, a mean by more than its interval tells: these are founded on ``SEEN_BY_MEDIAN``
-and ``SEEN_BY_MEAN`` calls, and no mean is called met on fewer than a p90 is (``tests/judge/test_ended_early.py``).
+independent, and a mean and each percentile above the median is too low. So everything is founded on ``SEEN_BURSTS``
+calls at least, such a percentile on ``SEEN`` times those that it needs. No mean, and no percentile above the median,
+is called met on fewer than ``SEEN_BURSTS`` calls, or ``FOUNDED`` times those that it needs, however far its limit is
+(``tests/judge/test_ended_early.py``).
 
 Where each call is promised (``independent``), a process ends as soon as it has its share of the calls that decide.
 """
@@ -61,9 +61,10 @@ CLOSE = 0.02
 """Of the value, to either side: the interval of a mean that a vote can rest on."""
 SEEN = 32
 """Times the calls that a percentile above the median needs, dependent as they are: so long bursts may be rare."""
-SEEN_BY_MEDIAN, SEEN_BY_MEAN = 384, 1472
-"""Calls that a median (and any percentile below it), and a mean, are founded on at least. With fewer, and bursts once
-in 800 calls, more than half of all processes are within what the typical one shows in a longer measurement."""
+SEEN_BURSTS = 1472
+"""Calls in which bursts that come once in 800 have come to most processes. With fewer, more than half of all processes
+are within what the typical one shows in a longer measurement, and with bursts of ten times the length of a call far
+within it."""
 FAR = 0.7
 """Confidence of the interval beyond which a vote's limit is far."""
 FIRST_LOOK_NS, FIRST_VOTE_NS = 200_000_000, 100_000_000
@@ -76,7 +77,9 @@ MAX_TIMINGS = 2_000_000
 def least_to_meet(metric: str) -> int:
     """Timings of a process that votes, before which no limit of the metric is called met, however far it is."""
     q = percentile_of(metric)
-    return FOUNDED * needed(0.9 if q is None else q) if q is None or q > 0.5 else 0
+    if q is not None and q <= 0.5:
+        return 0
+    return SEEN_BURSTS if q is None else max(SEEN_BURSTS, FOUNDED * needed(q))
 
 
 class StopRule:
@@ -145,9 +148,9 @@ class StopRule:
         """Whether a vote on the metric can rest on what was measured so far, wherever its limit lies."""
         q = percentile_of(metric)
         if q is not None:
-            least = SEEN * needed(q) if q > 0.5 else SEEN_BY_MEDIAN
+            least = max(SEEN_BURSTS, SEEN * needed(q)) if q > 0.5 else SEEN_BURSTS
             return pool.count >= least and pool.even_odds(q)[2] >= FOUNDED * needed(q)
-        found = self._estimate(metric, pool) if pool.count >= SEEN_BY_MEAN else None
+        found = self._estimate(metric, pool) if pool.count >= SEEN_BURSTS else None
         return found is not None and found.high is not None and found.high - found.value <= CLOSE * found.value
 
     def _far(self, requirement: Requirement, q: float, pool: Pool) -> tuple[bool, bool]:

@@ -13,7 +13,7 @@ from bench.contract.scenario_words import ADAPTIVE, COUNTED_MIN_NS, SEARCH_NS
 from bench.judge.ballot import MOST_FAILURES
 from bench.judge.independent import LEAST, LEAST_CALLS, VOTES_SHARE
 from bench.judge.independent import MOST as MOST_COUNTED
-from bench.judge.stop import CLOSE, FAR, FIRST_VOTE_NS, FOUNDED, MARGIN, SEEN, SEEN_BY_MEAN, SEEN_BY_MEDIAN
+from bench.judge.stop import CLOSE, FAR, FIRST_VOTE_NS, FOUNDED, MARGIN, SEEN, SEEN_BURSTS
 from bench.judge.undecided import ZONES
 from bench.progress import SILENT_NS
 from bench.propose.limits import PROCESSES, SLOW_START_NS
@@ -67,10 +67,11 @@ def counted(q: float) -> int:
         f"*ever* gets to {1 / ERROR_RATE:.0f} is at most 1 in {1 / ERROR_RATE:.0f}",
         f"its percentiles have {FOUNDED} times the effective timings that they need",
         f"beyond a {FAR * 100:.0f} % interval with {MARGIN * 100:.0f} % of the value on top",
-        f"is founded on {SEEN} times the calls that it needs at least",
-        f"however far its limit, on less than {FOUNDED} times as many",
+        f"on {SEEN} times those that it needs; and",
+        f"or on less than {FOUNDED} times those that it needs",
         f"its means an interval of {CLOSE * 100:.0f} % to either side",
-        f"A median is founded on {SEEN_BY_MEDIAN} calls, a mean on {SEEN_BY_MEAN:,}",
+        f"is founded on {SEEN_BURSTS:,} calls at least",
+        f"however far its limit, on fewer than {SEEN_BURSTS:,} calls",
         f"no process may say so before it made {FOUNDED * needed(0.99):,} calls",
         f"At 1 ms a call, {fewest()} such processes measure for {fewest() * FOUNDED * needed(0.99) / 1000:.0f} s",
         f"a p50 20 % off, is decided in {fewest() * FIRST_VOTE_NS / 1e9:.1f} s",

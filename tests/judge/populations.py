@@ -6,8 +6,10 @@ the one before, whatever the calls of one process are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 
 import numpy as np
@@ -56,11 +58,16 @@ KINDS: Mapping[str, Kind] = {
     "AR(1), correlation 0.95": Kind(autoregressive, 0.1, EFFECT),
     "bursts of 40 calls": Kind(bursty, 0.1, EFFECT),
 }
+HARSH: Mapping[str, Kind] = {
+    "bursts of 40 calls of ten times the length": Kind(partial(bursty, height=10 * math.log(10)), 0.1, EFFECT),
+    "bursts of 120 calls": Kind(partial(bursty, length=120, share=0.15), 0.1, EFFECT),
+}
+"""Bursts that weigh most on a mean, and bursts of more calls than a p90 leaves out; each once in 800 calls."""
 
 
 def simulated(name: str, processes: int, calls: int, seed: int) -> Population:
-    """Log-normal timings of about 1 ms of one of the ``KINDS``."""
-    rng, kind = np.random.default_rng([seed, *name.encode()]), KINDS[name]
+    """Log-normal timings of about 1 ms of one of the ``KINDS``, or a ``HARSH`` one."""
+    rng, kind = np.random.default_rng([seed, *name.encode()]), {**KINDS, **HARSH}[name]
     timings = []
     for _ in range(processes):
         logs = np.log(MEDIAN_NS) + kind.sigma * kind.values(rng, calls) + kind.effect * rng.normal()

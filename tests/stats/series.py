@@ -22,13 +22,13 @@ def autoregressive(rng: Rng, count: int, phi: float = 0.95) -> NDArray[np.float6
     return values
 
 
-def bursty(rng: Rng, count: int, length: int = 40, share: float = 0.05) -> NDArray[np.float64]:
-    """Ordinary values, and bursts of high ones that last ``length`` on the average."""
+def bursty(rng: Rng, count: int, length: int = 40, share: float = 0.05, height: float = 8) -> NDArray[np.float64]:
+    """Ordinary values, and bursts of ones higher by ``height`` that last ``length`` on the average."""
     values = rng.normal(size=count)
     at = int(rng.exponential(length / share))
     while at < count:
         end = at + 1 + int(rng.exponential(length))
-        values[at:end] += 8
+        values[at:end] += height
         at = end + int(rng.exponential(length / share))
     return values
 
