@@ -329,7 +329,8 @@ def test_every_kind_of_the_protocol_is_understood() -> None:
     kinds = {value for name, value in vars(records).items() if name.isupper() and isinstance(value, str)}
     facts = {records.NAN_OUTPUTS, records.NAN_MEASURED, records.NOTES, records.CALLS_PER_TIMING, records.THROTTLED}
     facts |= {records.GPU, records.GPU_THROTTLED, records.GPU_OWN}
-    facts |= {records.ENQUEUE, records.ON_DEVICE, records.PROFILE}
+    facts |= {records.ENQUEUE, records.ON_DEVICE, records.PROFILE, records.LOOP_ITERATION, records.LOOP_RECORDED}
+    facts |= {records.CORES, records.WORKERS, records.SESSIONS}
     kinds -= {*records.PHASES, *facts} - {records.WARM, records.AUDITED}
     assert kinds == {kind for kind, _, _ in GOOD} | {records.ERROR}
 

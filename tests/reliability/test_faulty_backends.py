@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,8 @@ def test_a_fork_that_goes_on_as_the_worker_has_no_say(tmp_path: Path) -> None:
     assert names == [one for one in records.PHASES if one not in (records.SEARCH, records.ACCURACY)]
     assert told.run.timings_count == sum(block.count for block in told.run.blocks)
     peaks = [phase.peak_rss_bytes or 0 for phase in told.run.phases]
-    assert peaks == sorted(peaks)
+    # The kernel counts pages in batches a core: one process's own peak may be told some pages lower the next time.
+    assert all(later >= before - (1 << 18) for before, later in pairwise(peaks)), peaks
 
 
 def test_the_harness_has_no_child_in_the_worker(tmp_path: Path) -> None:
