@@ -14,6 +14,7 @@ from typing import Dict, List, Mapping, Optional, Set, Tuple
 from backends import cuda_probe, options, staging
 from backends.command_pipe import Pipe
 from backends.command_session import CommandSession, CommandStateSession
+from bench.device import gpu_named
 from bench.device.adapter import (
     AdapterError,
     Availability,
@@ -95,6 +96,8 @@ class CommandAdapter:
 def _unknown(device: str) -> str:
     """Why a device is none that a program may say; nothing where it is one."""
     known = _DEVICE.fullmatch(device)
+    if known and device.startswith("other-") and gpu_named.is_named(device):
+        return "device `%s`: %s" % (device, gpu_named.SAY_CUDA)
     return "" if known else "nothing looks at a device `%s`; of a program it is %s" % (device, DEVICES)
 
 
@@ -138,7 +141,7 @@ def _of_the_device(device: str, program: str) -> Dict[str, object]:
     if device == "cpu":
         return {}
     gpu = {"gpu": cuda_probe.demanded(device)._asdict()} if device.startswith("cuda:") else {}
-    return dict(gpu, notes=["that %s is what computed is the word of %s" % (device, program)])
+    return dict(gpu, notes=[gpu_named.OWN_WORD % (device, program)])
 
 
 def _greeted(pipe: Pipe, settings: Settings, used: Mapping[str, Path], program: str) -> Dict[str, object]:

@@ -22,6 +22,9 @@ OF_THE_DEVICE = re.compile(
 """An error's words that are about the device or the install, not about the model."""
 MISSING = re.compile(r"\blib[\w.+-]+?\.so[.\d]*: cannot open shared object file")
 FAILED = re.compile(r"(?:with error: |\[ERROR\] )([^\n]+)")
+HELD = ("device_id", "use_tf32", "trt_fp16_enable", "trt_bf16_enable", STREAM)
+"""Options that change device or arithmetic: the session may not report others than were asked for."""
+SILENT = "the session does not report back %s: that it runs so is not known"
 Asked = Sequence[Tuple[str, Mapping[str, str]]]
 Nodes = Optional[List[ort_nodes.Placed]]
 
@@ -48,8 +51,9 @@ def opened(
     allowed = values[ort_providers.FALLBACK] == "allowed"
     native, nodes = create(ort, path, config, asked, settings, allowed)
     told = ort_nodes.facts_of(nodes, [name for name, _ in asked], settings.device, allowed)
-    notes = [*ort_nodes.notes_of(facts), *ort_nodes.notes_of(told)]
-    facts.update(told, residency=settings.residency, **{"provider options": check_echo(native, asked)})
+    echo = check_echo(native, asked)
+    notes = [*ort_nodes.notes_of(facts), *ort_nodes.notes_of(told), *silent_notes(echo, asked)]
+    facts.update(told, residency=settings.residency, **{"provider options": echo})
     said = (ort_providers.GRAPH, ort_providers.FALLBACK, ort_providers.CLOCK)
     facts.update({name: values[name] for name in said})
     if notes:
@@ -123,11 +127,22 @@ def check_echo(native: Any, asked: Asked) -> Dict[str, Dict[str, str]]:
     told = native.get_provider_options()
     echo = {name: {key: str(value) for key, value in told.get(name, {}).items()} for name, _ in asked}
     for name, options in asked:
-        for key in ("device_id", "use_tf32", "trt_fp16_enable", "trt_bf16_enable", STREAM):
+        for key in HELD:
             got = {"true": "1", "false": "0"}.get(echo[name].get(key, "").lower(), echo[name].get(key))
             if key in options and got is not None and got != options[key]:
                 raise DeviceUnavailable("asked %s for %s=%s, but the session has %s" % (name, key, options[key], got))
     return {name: {key: echo[name][key] for key in options if key in echo[name]} for name, options in asked}
+
+
+def silent_notes(echo: Mapping[str, Mapping[str, str]], asked: Asked) -> List[str]:
+    """That the session does not report back what was asked of device or arithmetic: nobody knows that it took it."""
+    silent = [
+        "%s=%s" % (key, options[key])
+        for name, options in asked
+        for key in HELD
+        if key in options and key not in echo[name]
+    ]
+    return [SILENT % ", ".join(silent)] if silent else []
 
 
 def _cause(said: str) -> str:

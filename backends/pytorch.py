@@ -12,6 +12,7 @@ from backends import (
     precision,
     probing,
     staging,
+    torch_arithmetic,
     torch_cuda,
     torch_load,
     torch_places,
@@ -127,8 +128,7 @@ def _configure(torch: Any, settings: Settings, values: Mapping[str, Any]) -> Dic
     torch.set_num_threads(settings.threads)
     if torch.get_num_threads() != settings.threads:
         raise AdapterError("asked for %d threads, torch took %d" % (settings.threads, torch.get_num_threads()))
-    torch.set_float32_matmul_precision("highest")
-    _keep_exact(torch)
+    torch_arithmetic.say(torch, tf32=settings.precision == "tf32")
     on_gpu = torch_cuda.is_cuda(settings.device)
     facts = torch_cuda.configure(torch, settings, values) if on_gpu else {}
     facts.update({
@@ -140,14 +140,6 @@ def _configure(torch: Any, settings: Settings, values: Mapping[str, Any]) -> Dic
     else:
         facts["onednn"] = bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)
     return facts
-
-
-def _keep_exact(torch: Any) -> None:
-    """No bf16 or tf32 inside oneDNN's fp32: newer torch has a word for convolutions and one for recurrent layers."""
-    for name in ("conv", "rnn"):
-        part: Any = getattr(torch.backends.mkldnn, name, None)
-        if hasattr(part, "fp32_precision"):
-            part.fp32_precision = "ieee"
 
 
 def _weights(module: Any) -> Dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Tuple
 
-from backends import cuda_probe, torch_places
+from backends import cuda_probe, torch_arithmetic, torch_places
 from bench.device import records
 from bench.device.adapter import DeviceUnavailable, Settings
 from bench.device.declared import Conflict, Declared, OneOf, Size, bytes_of
@@ -93,9 +93,7 @@ def _same(torch: Any, device: str, gpu: cuda_probe.Gpu) -> None:
 def configure(torch: Any, settings: Settings, values: Mapping[str, Any]) -> Dict[str, object]:
     """Arithmetic, algorithms and the memory's limit of the whole process; what of it to record."""
     tf32 = settings.precision == "tf32"
-    torch.set_float32_matmul_precision("high" if tf32 else "highest")
-    torch.backends.cuda.matmul.allow_tf32 = tf32
-    torch.backends.cudnn.allow_tf32 = tf32
+    torch_arithmetic.say(torch, tf32)
     torch.backends.cudnn.benchmark = values[SEARCH] == "exhaustive"
     torch.cuda.set_device(settings.device)
     limit = bytes_of(values[LIMIT]) if values[LIMIT] else 0

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from backends import staging, torch_profile
+from backends import staging, torch_arithmetic, torch_profile
 from backends.torch_compile import Compiled, example
 from backends.torch_load import Loaded, without_deprecations
 from bench.device.adapter import AdapterError, Arrays, ModelFiles, Query, Settings
@@ -59,6 +59,8 @@ class TorchSession:
         return {name: np.array(array, order="C", copy=True) for name, array in arrays.items()}
 
     def facts(self) -> Mapping[str, object]:
+        if "precision" in self._facts:  # the user's own forward may have set other arithmetic than was asked for
+            torch_arithmetic.demand(self._torch, tf32=self._facts["precision"] == "tf32")
         compiled = {} if self._compiled is None else self._compiled.facts()
         return dict(self._facts, **compiled, threads=self._torch.get_num_threads())
 

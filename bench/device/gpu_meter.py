@@ -37,8 +37,8 @@ class Silent(Exception):
 class GpuMeter(Meter):
     """Memory, energy, clocks, heat and power of the GPU that a session uses, by a process beside this one."""
 
-    def __init__(self, uuid: str, cores: List[int], started: Started) -> None:
-        self._started = started
+    def __init__(self, uuid: str, cores: List[int], started: Started, named: str = "") -> None:
+        self._started, self._named = started, named
         self._rest, self._window_ns = b"", 0
         self._told: Dict[str, Any] = {}
         self._gpu: Dict[str, Any] = {}
@@ -93,10 +93,10 @@ class GpuMeter(Meter):
             return {}
 
     def notes(self) -> List[str]:
-        """Who else is on the GPU; that the sampler was silent."""
+        """Who else is on the GPU; that the sampler was silent, or saw nothing of the worker there."""
         account = {} if self.silent else self._told
         try:
-            return gpu_words.notes_of(self._gpu, account, self.silent)
+            return gpu_words.notes_of(self._gpu, account, self.silent, self._named)
         except NONSENSE as error:
             self._disbelieve(error)
             return gpu_words.notes_of({}, {}, self.silent)

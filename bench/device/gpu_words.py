@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping
 
+from .nvml_processes import UNSEEN
+
 Account = Mapping[str, Any]
 CLOCKS = {"SM": "sm_mhz", "memory": "memory_mhz"}
 SETTINGS = {"ECC": "ecc", "MIG": "mig", "persistence": "persistence"}
@@ -12,6 +14,11 @@ NAMED = 5
 
 SILENT_TEXT = (
     "the GPU was not looked at while it was measured: %s; that this GPU is what computed is the adapter's own word"
+)
+OTHER_TEXT = "the adapter calls the GPU a %s, NVML a %s: that this GPU is what computed is the adapter's own word"
+EMPTY_TEXT = (
+    "NVML tells of no memory of the worker's on this GPU (so in some containers): that it is what computed is the "
+    "adapter's own word"
 )
 
 
@@ -62,9 +69,18 @@ def slowed(account: Account) -> str:
     return ", ".join("%s in %d of %d samples" % (name, many, count) for name, many in account.get("slowed", {}).items())
 
 
-def notes_of(gpu: Account, account: Account, silent: str) -> List[str]:
-    """What a reader must know: who else is on the GPU, before or after, and that the sampler told nothing."""
+def notes_of(gpu: Account, account: Account, silent: str, named: str = "") -> List[str]:
+    """What a reader must know: who else is on the GPU, before or after, and that the sampler told nothing.
+
+    And what speaks against it that the session, which calls the GPU ``named``, ran there.
+    """
     notes = []
+    told = str(gpu.get("name", "")) if "uuid" in gpu else ""  # a Jetson's is the board's
+    if named and told and named != told and not named.startswith(told + " MIG "):
+        notes.append(OTHER_TEXT % (named[:80], told[:80]))
+    held = account.get("used_bytes", UNSEEN)
+    if held == 0 or (held is None and account.get("used_why") == UNSEEN):
+        notes.append(EMPTY_TEXT)
     others = sorted({*(int(one[0]) for one in gpu.get("others") or ()), *map(int, account.get("others") or ())})
     if others:
         named = ", ".join(map(str, others[:NAMED])) + (" …" if len(others) > NAMED else "")

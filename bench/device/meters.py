@@ -30,8 +30,9 @@ def meter_for(job: Job, facts: Mapping[str, Any], started: Started) -> Meter:
     if isinstance(named, dict) or device.startswith("cuda"):
         from .gpu_meter import GpuMeter
 
-        uuid = str(named.get("uuid", "")) if isinstance(named, dict) else ""
-        return GpuMeter(uuid, list(job.cores), started)
+        told = named if isinstance(named, dict) else {}
+        uuid, name = (str(told.get(word, "")) for word in ("uuid", "name"))
+        return GpuMeter(uuid, list(job.cores), started, name)
     if device.partition(":")[0] != "cpu":
         return Unseen(device)
     from .rapl import Rapl

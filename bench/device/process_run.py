@@ -105,6 +105,7 @@ class ProcessRunner:
         cost = loop_cost()
         facts, notes = facts_of(session, Settings(**self.job.settings))
         gpu_named.demand(facts["device"])
+        notes = gpu_named.notes_of(facts["device"], notes)
         self._note(notes)
         self.noted = notes
         if self.job.cores:

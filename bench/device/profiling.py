@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
-from . import records
+from . import gpu_named, records
 from .adapter import Adapter, AdapterError, DeviceUnavailable, Session, Settings
 from .channel import Channel
 from .library import SampleLibrary, open_library
@@ -47,6 +47,8 @@ def profile(job: Job, channel: Channel) -> None:
             staged = (issuer.pool * (queries // len(issuer.pool) + 1))[:queries]
             told = session.profile(staged)  # type: ignore[attr-defined]
         facts, notes = facts_of(session, Settings(**job.settings))
+        gpu_named.demand(facts["device"])
+        notes = gpu_named.notes_of(facts["device"], notes)
         if notes:
             facts[records.NOTES] = notes
         samples = {"source": library.source, "count": library.count}

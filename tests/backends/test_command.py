@@ -146,6 +146,12 @@ def test_a_gpu_that_only_the_program_speaks_of_is_none(monkeypatch: pytest.Monke
     assert facts["notes"][0].startswith("that cuda:0 is what computed is the word of python")
 
 
+@pytest.mark.parametrize("device", ["other-NVIDIA-H200", "other-cuda:0", "other-gpu", "other-h100:1"])
+def test_a_gpu_of_nvidias_is_none_that_only_the_program_knows(device: str) -> None:
+    with pytest.raises(AdapterError, match=f"`{device}`.* that no driver can be asked for: say cuda:N"):
+        CommandAdapter().open(MODEL, Settings(device=device, extra=python("SaysWhatItIsTold", device)))
+
+
 @pytest.mark.parametrize(
     "device",
     ["gpu", "gpu:0", "cuda", "CUDA:0", "Cuda:0", "cuda:one", "nvidia", "H200", "CPU", "npu", "other-"],

@@ -306,6 +306,32 @@ def test_options_that_the_session_did_not_take_are_refused() -> None:
     }
 
 
+def test_options_that_the_session_does_not_report_back_are_noted() -> None:
+    asked = [
+        ("TensorrtExecutionProvider", {"device_id": "0", "trt_fp16_enable": "1", "other": "1"}),
+        (CUDA, {"device_id": "0"}),
+    ]
+    whole = {"TensorrtExecutionProvider": {"device_id": "0", "trt_fp16_enable": "True"}, CUDA: {"device_id": "0"}}
+    assert ort_gpu.silent_notes(whole, asked) == []
+    (said,) = ort_gpu.silent_notes({"TensorrtExecutionProvider": {"device_id": "0"}, CUDA: {}}, asked)
+    assert said == "the session does not report back trt_fp16_enable=1, device_id=0: that it runs so is not known"
+
+
+def test_a_session_that_reports_nothing_back_has_that_in_its_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ort_cuda, "ready", lambda *_: None)
+    native = FakeNative([CUDA])
+    for echo, notes in (
+        ({}, [ort_gpu.SILENT % "device_id=0, use_tf32=0"]),
+        ({"device_id": "0", "use_tf32": "0"}, None),
+    ):
+        facts: dict[str, object] = {}
+        native.echo = {CUDA: dict(echo)}
+        ort_gpu.opened(
+            FakeFramework(native), Path("m.onnx"), Config(), ort_providers.PROVIDERS["cuda"], on_gpu(), facts
+        )
+        assert facts.get("notes") == notes
+
+
 # Engines
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from backends import cuda_probe, torch_cuda, torch_load, torch_places
+from backends import cuda_probe, torch_arithmetic, torch_cuda, torch_load, torch_places
 from backends.cuda_probe import Found, Gpu
 from backends.pytorch import PyTorchAdapter
 from backends.torch_cuda_session import TorchCudaSession, TorchCudaStateSession
@@ -219,12 +219,10 @@ def test_the_words_of_torch_without_memory_are_known_for_what_they_are() -> None
 def arithmetic() -> Iterator[Callable[[], list[bool]]]:
     """What torch's settings of arithmetic are; afterwards they are as they were."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    kept = ((matmul, "allow_tf32"), (cudnn, "allow_tf32"), (cudnn, "benchmark"))
-    before = [getattr(*one) for one in kept]
+    kept, searches = ((matmul, "allow_tf32"), (cudnn, "allow_tf32"), (cudnn, "benchmark")), cudnn.benchmark
     yield lambda: [bool(getattr(*one)) for one in kept]
-    for (holder, name), value in zip(kept, before, strict=True):
-        setattr(holder, name, value)
-    torch.set_float32_matmul_precision("highest")
+    cudnn.benchmark = searches
+    torch_arithmetic.say(torch, tf32=False)
 
 
 def test_arithmetic_and_the_memorys_limit_are_said(arithmetic: Callable[[], list[bool]]) -> None:
@@ -236,6 +234,11 @@ def test_arithmetic_and_the_memorys_limit_are_said(arithmetic: Callable[[], list
     assert fake.cuda.limits == [(0.25, "cuda:0")]
     facts = torch_cuda.configure(fake, Settings(device="cuda:0"), {**values, "gpu memory limit": None})
     assert facts["tf32"] is False and "gpu memory limit" not in facts
+    if hasattr(torch.backends, "fp32_precision"):
+        torch.backends.cudnn.fp32_precision = "tf32"  # which an old word of False would only take over
+        torch_cuda.configure(fake, Settings(device="cuda:0"), {**values, "gpu memory limit": None})
+        words: Any = torch.backends.cudnn
+        assert words.conv.fp32_precision == "ieee"
     assert arithmetic()[:2] == [False, False]
     assert torch.get_float32_matmul_precision() == "highest"
     assert "reduced precision sums" in torch_cuda.configure(fake, Settings(device="cuda:0", precision="fp16"), values)

@@ -73,6 +73,14 @@ def build_careless() -> torch.nn.Module:
     return build_mlp()
 
 
+class Loosening(torch.nn.Module):
+    """Sets other arithmetic each time that it is run."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        torch.set_float32_matmul_precision("medium")
+        return x
+
+
 def build_wide() -> torch.nn.Module:
     return Layers("wide", "wider", (1024, 1024, 1024), None)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bench.device import gpu_account, gpu_meter, gpu_sampler
+from bench.device import gpu_account, gpu_meter, gpu_sampler, gpu_words
 from bench.device.gpu_meter import GpuMeter
 from bench.device.gpu_sampler import Sampler
 from bench.device.metering import Meter
@@ -93,6 +93,21 @@ def test_a_gpu_tells_energy_memory_and_what_it_was_like() -> None:
     assert facts["gpu settings"] == "ECC on, MIG off, persistence on, power limit 400 W, no clocks told to be set"
     assert GPU_THROTTLED not in facts
     assert gone(pid)
+
+
+def test_a_worker_without_memory_on_the_gpu_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    for told in ("pid=1", "pid=-1,held=0"):
+        monkeypatch.setenv("FAKE_NVML", told)
+        assert gpu_words.EMPTY_TEXT in measured(meter()).notes(), told
+
+
+def test_a_gpu_of_another_name_than_nvmls_is_told_of() -> None:
+    called = [
+        GpuMeter(UUID, [], tuple, name) for name in ("NVIDIA H200", "Made-up GPU 0", "Made-up GPU 0 MIG 1g.5gb", "")
+    ]
+    said = [measured(one).notes() for one in called]
+    assert said[0] == [gpu_words.OTHER_TEXT % ("NVIDIA H200", "Made-up GPU 0")]
+    assert said[1:] == [[], [], []]
 
 
 def test_a_gpu_that_was_slowed_down_says_by_what(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,6 +382,8 @@ def test_a_meter_is_chosen_by_what_the_session_runs_on() -> None:
     assert kind({"device": "npu:0"}) is Unseen
     assert Unseen("npu:0").metering()[1:] == (None, UNSEEN % "npu:0") * 2
     assert kind({"device": "cuda:1"}) is GpuMeter
+    with meter_for(job(), {"device": "cuda:0", "gpu": {"name": "a", "uuid": UUID}}, tuple) as one:
+        assert isinstance(one, GpuMeter) and one._named == "a"
     assert kind({"device": "cpu", "gpu": {"uuid": UUID}}) is GpuMeter
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backends.null import NullAdapter, NullSession
 from bench.device.adapter import ModelFiles, Settings
+from bench.device.operators import Operator, Profiled
 from bench.device.records import GPU, GPU_OWN
 from tests.device.fake_nvml import UUID
 
@@ -19,6 +20,9 @@ class OnAGpu(NullAdapter):
     def open(self, model: ModelFiles, settings: Settings) -> NullSession:
         return GpuSession(model, settings.device)
 
+    def profiled(self, model: ModelFiles, settings: Settings) -> NullSession:
+        return self.open(model, settings)
+
 
 class GpuSession(NullSession):
     def __init__(self, model: ModelFiles, device: str) -> None:
@@ -28,6 +32,9 @@ class GpuSession(NullSession):
     def run(self, staged: Any) -> Any:
         time.sleep(0.001)
         return staged
+
+    def profile(self, staged: Sequence[Any]) -> Profiled:
+        return Profiled([Operator("all", "Wait", 1000, len(staged))], "its own word")
 
     def facts(self) -> Mapping[str, object]:
         said = {**super().facts(), "device": self._device}
