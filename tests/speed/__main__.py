@@ -95,7 +95,7 @@ def around() -> list[Line]:
     started = take_turns(start.sides(), 15, 0)
     ours, theirs = started[start.OURS], started[start.THEIRS]
     lines = [compared(f"`{start.OURS}` beside `{start.THEIRS}`", ours, theirs, start.TIMES, start.PLUS_NS)]
-    spent = outside.in_turns(5)
+    spent = outside.in_turns(9)
     for what, side, most in (
         ("outside measuring (the timed loop, warm-up and closure audit count as measuring)", outside.OURS, 1.5),
         ("outside the timed loop (warm-up and closure audit count as well)", outside.OUTSIDE_LOOP, None),
@@ -150,20 +150,24 @@ SECTIONS: dict[str, Callable[[], Section]] = {
 def main() -> None:
     """Measure every section, print it, write the page. What was not kept is said; it is no error."""
     parser = argparse.ArgumentParser(prog="python -m tests.speed", description=__doc__)
-    parser.add_argument("--only", metavar="WORD", help="only sections with this word; the page is not written")
-    only = parser.parse_args().only
+    some = parser.add_mutually_exclusive_group()
+    some.add_argument("--only", metavar="WORD", help="only sections with this word; the page is not written")
+    some.add_argument("--again", metavar="WORD", help="sections with this word anew, into the page that there is")
+    said = parser.parse_args()
+    word = said.only or said.again or ""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else every start would compile our modules anew, not the peers'
     cores, core, begin = len(os.sched_getaffinity(0)), pin(), time.monotonic()
     sections: dict[str, Section] = {}
     for title, measure in SECTIONS.items():
-        if only is None or only.lower() in title.lower():
+        if word.lower() in title.lower():
             print(f"\n{title}", flush=True)
             sections[title] = measure()
             for line in lines_of(sections[title]):
                 tell(line)
     took_s = time.monotonic() - begin
-    if only is None:
-        text = page.render(sections, cores, core, took_s)
+    if said.only is None:
+        measured = page.render(sections, cores, core, took_s) if said.again is None else None
+        text = measured or page.renewed(PAGE.read_text(encoding="utf-8"), sections)
         PAGE.write_text(text, encoding="utf-8")
         PLOT.write_text(plot.draw(text), encoding="utf-8")
         for name, svg in DRAWN.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from importlib import metadata
@@ -20,6 +21,7 @@ from tests.speed.under_load import four_scenarios
 
 PACKAGES = ("benchpact", "numpy", "onnxruntime", "openvino", "torch", "mlcommons_loadgen", "polygraphy")
 ANSWERS = {True: "kept", False: "**not kept**", None: "–"}
+AGAIN = re.compile(r"- measured anew since then \(`--again`\): (.+)\n")
 HOW = """\
 `make bench` writes this page; do not edit it. It installs the peers into an environment of their own
 (`.venv-bench`) and measures everything anew on the machine it runs on.
@@ -115,11 +117,29 @@ ms.
 def render(sections: Mapping[str, Section], cores: int, core: int, took_s: float) -> str:
     """The whole page: where and when, what was measured, how."""
     parts = ["# Benchmarks", f"**{count(sections)}** on {date.today().isoformat()}.", where(cores, took_s)]
-    for title, section in sections.items():
-        parts += [f"## {title}", table(lines_of(section))]
-        parts += [text for one in section if isinstance(one, Table) for text in (f"### {one.title}", _plain(one))]
+    parts += [_written(title, section) for title, section in sections.items()]
     parts += ["## How to read this", how(core)]
     return "\n\n".join(parts) + "\n"
+
+
+def renewed(text: str, sections: Mapping[str, Section]) -> str:
+    """The page with these sections of it measured anew, which it says; the count of what was kept follows."""
+    for title, section in sections.items():
+        begin = text.index(f"## {title}\n")
+        text = text[:begin] + _written(title, section) + "\n\n" + text[text.index("\n## ", begin) + 1 :]
+    before = AGAIN.search(text)
+    titles = dict.fromkeys([*(before[1].split("; ") if before else ()), *sections])
+    said = f"- measured anew since then (`--again`): {'; '.join(titles)}\n"
+    text = AGAIN.sub(said, text) if before else text.replace(" s\n\n## ", f" s\n{said}\n## ", 1)
+    kept, missed = (text.count(f"| {ANSWERS[answer]} |\n") for answer in (True, False))
+    return re.sub(r"\*\*\d+ of \d+ targets", f"**{kept} of {kept + missed} targets", text, count=1)
+
+
+def _written(title: str, section: Section) -> str:
+    """One section of the page: its lines, and the plain tables that belong to it."""
+    parts = [f"## {title}", table(lines_of(section))]
+    parts += [text for one in section if isinstance(one, Table) for text in (f"### {one.title}", _plain(one))]
+    return "\n\n".join(parts)
 
 
 def how(core: int) -> str:

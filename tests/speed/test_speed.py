@@ -11,7 +11,7 @@ import pytest
 
 from bench.device import records
 from tests.speed import __main__ as program
-from tests.speed import contest, contracts, fresh, null_loop, outside, page, ten_million, whole_runs
+from tests.speed import contest, contracts, fresh, null_loop, outside, page, reading, ten_million, whole_runs
 from tests.speed.lines import Line, bounded, bounded_ns, compared
 from tests.speed.peers import by_hand
 from tests.speed.rounds import ratio, take_turns
@@ -131,3 +131,16 @@ def test_a_run_is_told_with_and_without_its_warm_up_and_audit(monkeypatch: pytes
 def test_a_line_without_a_ratio_has_an_empty_cell() -> None:
     text = page.render({"S": [Line("what", "1 s", "", None, "none", None)]}, cores=1, core=0, took_s=1.0)
     assert "| what | 1 s |  |  | none | – |" in text
+
+
+def test_a_section_measured_again_replaces_its_lines_alone_and_the_page_says_so() -> None:
+    plain = {"A": [compared("a", [120.0], [100.0], 1.0)], "B": [compared("b", [90.0], [100.0], 1.0)]}
+    text = page.render(plain, cores=2, core=1, took_s=3.0)
+    again = page.renewed(text, {"A": [compared("a", [80.0], [100.0], 1.0)]})
+    assert "**1 of 2 targets kept**" in text and "**2 of 2 targets kept**" in again
+    assert "\n- measured in 3 s\n- measured anew since then (`--again`): A\n\n## A\n" in again
+    assert [row.ratio[:5] for row in reading.rows(again)] == ["0.800", "0.900"]
+    assert again[again.index("## B") :] == text[text.index("## B") :]
+    both = page.renewed(again, {"B": [compared("b", [70.0], [100.0], 1.0)]})
+    assert "since then (`--again`): A; B\n" in both
+    assert page.renewed(both, {"A": plain["A"]}).count("measured anew") == 1
