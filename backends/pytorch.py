@@ -128,9 +128,10 @@ def _configure(torch: Any, settings: Settings, values: Mapping[str, Any]) -> Dic
     torch.set_num_threads(settings.threads)
     if torch.get_num_threads() != settings.threads:
         raise AdapterError("asked for %d threads, torch took %d" % (settings.threads, torch.get_num_threads()))
-    torch_arithmetic.say(torch, tf32=settings.precision == "tf32")
     on_gpu = torch_cuda.is_cuda(settings.device)
     facts = torch_cuda.configure(torch, settings, values) if on_gpu else {}
+    if not on_gpu:
+        torch_arithmetic.say(torch, tf32=settings.precision == "tf32")
     facts.update({
         "inter-op threads": torch.get_num_interop_threads(),
         "float32 matmul precision": torch.get_float32_matmul_precision(),

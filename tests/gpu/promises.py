@@ -6,6 +6,7 @@ A backend's own file says how its models are made and opened, and what a run of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -14,10 +15,10 @@ import pytest
 
 from backends import cuda_probe
 from backends.cuda_arithmetic import SINCE_AMPERE
-from bench.conformance import AdapterConformance, Example
+from bench.conformance import AdapterConformance, Example, onnx_examples, wide_onnx_example
 from bench.device.adapter import ModelFiles, Query, Session, Settings
 from tests.gpu.leaks import Held, opened_and_left
-from tests.gpu.sessions import DEVICE, audited, device_ns, median_ns, query
+from tests.gpu.sessions import DEVICE, audited, device_ns, layers, median_ns, query
 
 SIZE, BATCH = 2048, 64
 MIB = 1 << 20
@@ -64,6 +65,18 @@ class Conformance(AdapterConformance):
         assert str(facts["gpu caches"]).startswith("warm")
 
 
+class OnnxConformance(Conformance):
+    """The examples in ONNX, as far off the CPU's answers as a GPU's order of summing may bring them."""
+
+    __test__ = False
+
+    def make_examples(self, folder: Path) -> Sequence[Example]:
+        return [replace(one, settings=self.settings, rtol=1e-3, atol=1e-4) for one in onnx_examples(folder)]
+
+    def make_wide_example(self, folder: Path) -> Example:
+        return replace(wide_onnx_example(folder), settings=self.settings, rtol=1e-3, atol=1e-3)
+
+
 class Promises:
     """What sessions keep. A test is made for each of ``computes`` and each of the options of ``captured``.
 
@@ -77,8 +90,8 @@ class Promises:
     def layers(
         self, folder: Path, count: int, size: int, batch: int | str = "batch", graph: str = "fp32"
     ) -> ModelFiles:
-        """``count`` matrix products of ``size``, with a ReLU after each, computed in ``graph``'s precision."""
-        raise NotImplementedError
+        """``count`` matrix products of ``size``, with a ReLU after each, computed in ``graph``'s precision; in ONNX."""
+        return layers(folder, count, size, batch, graph)
 
     def opened(self, model: ModelFiles, extra: Mapping[str, Any] | None = None, **settings: Any) -> Session:
         raise NotImplementedError

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from bench.conformance import Example, onnx_examples, wide_onnx_example
+from bench.conformance import Example, wide_onnx_example
 from bench.device.adapter import DeviceUnavailable, ModelFiles, Session, Settings
-from tests.gpu.promises import SIZE, Computed, Conformance, Promises
+from tests.gpu.promises import SIZE, Computed, OnnxConformance, Promises
 from tests.gpu.sessions import DEVICE, layers, mixed, opened
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
@@ -22,15 +22,12 @@ CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 UNSYNCHRONISED = "disable_synchronize_execution_providers"
 
 
-class OnDevice(Conformance):
+class OnDevice(OnnxConformance):
     """Examples with nodes that CUDA lacks may use the CPU for those."""
 
     adapter = "backends.ort:OnnxRuntimeAdapter"
     __test__ = False
     settings = Settings(device=DEVICE, extra={"cpu fallback": "allowed"})
-
-    def make_examples(self, folder: Path) -> Sequence[Example]:
-        return [replace(one, settings=self.settings, rtol=1e-3, atol=1e-4) for one in onnx_examples(folder)]
 
     def make_wide_example(self, folder: Path) -> Example:
         return replace(wide_onnx_example(folder), settings=self.settings)
@@ -60,11 +57,6 @@ class TestSessions(Promises):
         Computed("bf16", "bf16", 5e-2),
         Computed("fp64", "fp64", 1e-4),
     )
-
-    def layers(
-        self, folder: Path, count: int, size: int, batch: int | str = "batch", graph: str = "fp32"
-    ) -> ModelFiles:
-        return layers(folder, count, size, batch, graph)
 
     def opened(self, model: ModelFiles, extra: Mapping[str, Any] | None = None, **settings: Any) -> Session:
         return opened(model, extra, **settings)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any, ClassVar
 
 import pytest
 
-from bench.conformance import Example, onnx_examples, wide_onnx_example
 from bench.device.adapter import ModelFiles, Session, Settings
-from tests.gpu.promises import Computed, Conformance, Promises
+from tests.gpu.promises import Computed, OnnxConformance, Promises
 from tests.gpu.sessions import DEVICE, layers, opened, query
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
@@ -25,16 +23,10 @@ def own_cache(cache: Path) -> Path:
     return cache
 
 
-class OnDevice(Conformance):
+class OnDevice(OnnxConformance):
     adapter = "backends.ort:OnnxRuntimeAdapter"
     __test__ = False
     settings = Settings(device=DEVICE, extra=BY_TENSORRT)
-
-    def make_examples(self, folder: Path) -> Sequence[Example]:
-        return [replace(one, settings=self.settings, rtol=1e-3, atol=1e-4) for one in onnx_examples(folder)]
-
-    def make_wide_example(self, folder: Path) -> Example:
-        return replace(wide_onnx_example(folder), settings=self.settings, rtol=1e-3, atol=1e-3)
 
     def check_place(self, facts: Mapping[str, object]) -> None:
         super().check_place(facts)
@@ -68,11 +60,6 @@ class TestSessions(Promises):
     test_tf32_is_other_arithmetic_than_fp32 = None  # type: ignore[assignment]
     test_a_captured_graph_is_faster_than_many_small_launches = None  # type: ignore[assignment]
     test_the_gpus_own_time_is_the_hosts_but_for_starting_and_waiting = None  # type: ignore[assignment]
-
-    def layers(
-        self, folder: Path, count: int, size: int, batch: int | str = "batch", graph: str = "fp32"
-    ) -> ModelFiles:
-        return layers(folder, count, size, batch, graph)
 
     def opened(self, model: ModelFiles, extra: Mapping[str, Any] | None = None, **settings: Any) -> Session:
         on_gpu = settings.get("device", DEVICE) == DEVICE

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 from backends.trt import TensorRtAdapter
-from bench.conformance import Example, onnx_examples, wide_onnx_example
 from bench.device.adapter import ModelFiles, Query, Session, Settings
-from tests.gpu.promises import Computed, Conformance, Promises
-from tests.gpu.sessions import DEVICE, answer, layers
+from tests.gpu.promises import Computed, OnnxConformance, Promises
+from tests.gpu.sessions import DEVICE, answer
 
 
-class OnTensorRt(Conformance):
+class OnTensorRt(OnnxConformance):
     adapter = "backends.trt:TensorRtAdapter"
     __test__ = False
-
-    def make_examples(self, folder: Path) -> Sequence[Example]:
-        return [replace(one, settings=self.settings, rtol=1e-3, atol=1e-4) for one in onnx_examples(folder)]
-
-    def make_wide_example(self, folder: Path) -> Example:
-        return replace(wide_onnx_example(folder), settings=self.settings, rtol=1e-3, atol=1e-3)
 
 
 class TensorRtPromises(Promises):
@@ -35,11 +26,6 @@ class TensorRtPromises(Promises):
         Computed("fp16", "fp16", 2e-2),
         Computed("bf16", "bf16", 5e-2),
     )
-
-    def layers(
-        self, folder: Path, count: int, size: int, batch: int | str = "batch", graph: str = "fp32"
-    ) -> ModelFiles:
-        return layers(folder, count, size, batch, graph)
 
     def opened(self, model: ModelFiles, extra: Mapping[str, Any] | None = None, **settings: Any) -> Session:
         asked = Settings(**{"device": DEVICE, "extra": extra or {}, **settings})
