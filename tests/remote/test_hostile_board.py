@@ -28,11 +28,11 @@ HELLO = '{"kind":"hello","protocol":1,"token":"TOKEN","machine":{}}'
 
 
 def strange(sshd: Sshd, command: str, script: str) -> Board:
-    """A board whose Python does as it should, but for one command of the agent; ``work`` has all files first."""
+    """A board whose Python does as it should, but for one command of the agent; ``work`` has all files and its job first."""
     folder = Path(tempfile.mkdtemp(dir=sshd.folder))
     python = folder / "python3"
     real = shlex.quote(sys.executable)
-    script = f"read -r asked; echo '{{\"files\": []}}'\n{script}" if command == "work" else script
+    script = f"read -r asked; echo '{{\"files\": []}}'; read -r given\n{script}" if command == "work" else script
     python.write_text(f'#!/bin/sh\nif [ "$2" = {command} ]; then\n{script}\nexit\nfi\nexec {real} "$@"\n')
     python.chmod(0o755)
     return Board(HOST, str(python))
