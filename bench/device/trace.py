@@ -19,7 +19,8 @@ MAX_CSV_BYTES = 32 << 20
 ENDINGS = (".npy", ".csv")
 UNITS = {"seconds": NS_PER_S, "nanoseconds": 1}
 """A CSV's first line, which says what its numbers are."""
-_SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,12})?")
+_SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,2})?")
+"""As programs write them too: ``0.15000000000000002``, ``1e-05``."""
 _NANOSECONDS = re.compile(r"[0-9]{1,18}")
 
 

@@ -34,6 +34,11 @@ def test_numbers_that_are_not_whole_are_seconds(tmp_path: Path) -> None:
     assert read_trace(tmp_path / "s.npy").tolist() == [0, 10**6, 25 * 10**8]
 
 
+def test_seconds_are_read_as_programs_write_them(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("seconds\n0.0\n1e-05\n0.15000000000000002\n1.5E+00\n")
+    assert read_trace(tmp_path / "t.csv").tolist() == [0, 10_000, 150_000_000, 1_500_000_000]
+
+
 @pytest.mark.parametrize(
     ("array", "said"),
     [
@@ -62,7 +67,8 @@ def test_an_array_that_is_no_trace_is_refused(array: Any, said: str, tmp_path: P
         ("seconds\n0\n-1\n", "line 3: `-1` is no offset in seconds"),
         ("seconds\n0\n\n1\n", "line 3: `` is no offset"),
         ("seconds\n0,5\n1\n", "line 2: `0,5` is no offset"),
-        ("seconds\n1e3\n", "line 2: `1e3` is no offset"),
+        ("seconds\n1e\n", "line 2: `1e` is no offset"),
+        ("seconds\n0\n1e99\n", "longer than a day"),
         ("seconds\nnan\n", "line 2: `nan` is no offset"),
         ("nanoseconds\n0\n1.5\n", "line 3: `1.5` is no offset in nanoseconds"),
         ("seconds\n0\n", "there are 1"),
