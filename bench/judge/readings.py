@@ -58,7 +58,7 @@ def reading(metric: str, run: ProcessRun, latencies: NDArray[np.uint64] | None) 
         return _exactly(metered(metric, run))
     if metric in _LOST:
         lost = lost_figure(metric, [run])
-        return _exactly(None if lost is None else lost.value)
+        return Reading() if lost is None else Reading(lost.value, lost.low, lost.high)
     if metric == THROUGHPUT.name:
         rate = rates(run.blocks)
         return _exactly(None if rate is None else rate.mean)

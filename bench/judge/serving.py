@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from bench import units
 from bench.device.arrivals import BURSTS
+from bench.metrics import LOST
 from bench.results import Figure, ProcessRun, Serving
 
 NS_PER_S = 1_000_000_000
+DROPPED = LOST[0].name
 FULL = 1.0
 """The load from which on a queue grows without bound: Kleinrock, *Queueing Systems* I (1975), section 2.1."""
 LATE = 0.5
@@ -114,14 +116,19 @@ def crowded(runs: Sequence[ProcessRun]) -> str:
 
 
 def lost_figure(metric: str, finished: Sequence[ProcessRun]) -> Figure | None:
-    """The share of all queries that was dropped or timed out; the interval is that of the processes' own shares."""
-    crews = [one.serving.crew for one in finished if one.serving is not None and one.serving.crew.answered is not None]
-    counts = [one.dropped if metric == "dropped" else one.timed_out for one in crews]
-    totals = [(one.answered or 0) + one.dropped for one in crews]
+    """The share of all queries that was dropped or timed out; the interval holds the processes' own shares.
+
+    A query that was let in and never answered is one of all, and counts as timed out. How long it would have waited is
+    not known, so the interval holds the share without those too.
+    """
+    served = [one.serving for one in finished if one.serving is not None and one.serving.crew.answered is not None]
+    totals = [(one.crew.answered or 0) + one.crew.dropped + one.unanswered for one in served]
     if not sum(totals):
         return None
-    own = tuple(count / max(1, total) for count, total in zip(counts, totals, strict=True))
-    return Figure(metric, "ratio", sum(counts) / sum(totals), min(own), max(own), own, sum(totals))
+    least = [one.crew.dropped if metric == DROPPED else one.crew.timed_out for one in served]
+    most = [count + (0 if metric == DROPPED else one.unanswered) for count, one in zip(least, served, strict=True)]
+    low, own = ([count / max(1, n) for count, n in zip(counts, totals, strict=True)] for counts in (least, most))
+    return Figure(metric, "ratio", sum(most) / sum(totals), min(low), max(own), tuple(own), sum(totals))
 
 
 def overloaded(run: ProcessRun) -> bool:

@@ -54,7 +54,7 @@ def why_open(figure: Figure, requirement: Requirement, looser: Requirement, stri
     told = [one for one in figure.processes if one is not None]
     inside = sum(_kept(requirement, one) for one in told)
     divided = 0 < inside < len(told)
-    if requirement.metric in _OF_PROCESSES:
+    if requirement.metric in _OF_PROCESSES and divided:
         said = f"some processes are within the limit and some are not ({inside} of {len(told)} are within it"
         remedy = "find out why they differ"
         if requirement.block != "soak":

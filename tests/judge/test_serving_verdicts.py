@@ -16,7 +16,7 @@ from bench.judge.ballot import Ballot
 from bench.judge.case import judge_case
 from bench.judge.serving import crowded, late_harness, late_search, load, overload, why_not_met
 from bench.judge.swamped import least_ns
-from bench.results import Block, Crew, Outcome, ProcessRun, Searched, Serving
+from bench.results import Block, Crew, Figure, Outcome, ProcessRun, Searched, Serving
 from bench.units import show
 from tests.judge.cases import CRASH, case, contract, latencies, process, requirement
 
@@ -213,6 +213,29 @@ def test_processes_on_both_sides_of_a_share_leave_it_open(tmp_path: Path) -> Non
     (verdict,) = judge_case(case(limit, scenario="server"), contract(tmp_path), runs, latencies, None)[1]
     assert verdict.outcome is Outcome.UNDECIDED
     assert verdict.reason.startswith("some processes are within the limit and some are not (2 of 3 are within it; ")
+
+
+def lost(own: list[ProcessRun], metric: str, limit: float, tmp_path: Path, least: int = 0) -> tuple[Outcome, Figure]:
+    one = case(requirement("server", metric, limit), scenario="server", processes=max(least, 3))
+    if least:
+        one = replace(one, scenario=replace(one.scenario, least_processes=least))
+    (found,) = judge_case(one, contract(tmp_path), own, latencies, None)[1]
+    return found.outcome, found.figure
+
+
+def test_a_query_that_is_never_answered_is_not_in_time(tmp_path: Path) -> None:
+    """Of 1000 queries 100 were answered late and 600 never: a fourth of those that were answered is no share of all."""
+    runs = [crew(served(index, [4, 4], unanswered=600), timed_out=100, answered=400) for index in range(8)]
+    for some, least in ((runs[:3], 0), (runs, 8)):
+        assert lost(some, "timed out", 0.5, tmp_path, least)[0] is not Outcome.MET  # the others might have come in time
+        assert lost(some, "timed out", 0.09, tmp_path, least)[0] is Outcome.MISSED
+        outcome, figure = lost(some, "timed out", 0.8, tmp_path, least)
+        assert outcome is Outcome.MET and figure.value == pytest.approx(0.7)
+
+
+def test_what_is_never_answered_was_not_dropped(tmp_path: Path) -> None:
+    runs = [crew(served(index, [4, 4], unanswered=600), dropped=100, answered=300) for index in range(3)]
+    assert lost(runs, "dropped", 0.2, tmp_path)[1].value == pytest.approx(0.1)
 
 
 def test_a_queue_that_drops_does_not_grow() -> None:
