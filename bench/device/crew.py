@@ -46,7 +46,6 @@ class _Issue(NamedTuple):
     go_ns: int
     issued_ns: int
     ended_ns: int
-    in_system: int
 
     @property
     def waited(self) -> bool:
@@ -86,6 +85,8 @@ class Crew:
         self.lateness = Lateness()
         self.answered = self.timed_out = self.issues = self.batch_max = 0
         self._issues: Deque[_Issue] = deque()
+        self._running, self._done = [0] * len(self._idle), [0] * len(self._idle)
+        self._depths: Deque[int] = deque()
         self._late: Dict[int, int] = {}
         self._told = self._drops_told = self._busy_ns = self._queue_max = 0
         self._stopping, self._window_ns = bool(self._errors), window_ns
@@ -185,26 +186,31 @@ class Crew:
         if not issue:
             return None if issue is None else []
         queries: List[Query]
-        queries, go_ns, in_system = issue
+        queries, go_ns = issue
         pool = station.staged[len(queries)]
         staged = pool[queries[0][0] % len(pool)]
         issued_ns = perf_counter_ns()
         outputs = station.run(staged)
         ended_ns = perf_counter_ns()
-        self._issues.append(_Issue(queries, self._free_ns[at], go_ns, issued_ns, ended_ns, in_system))
+        self._issues.append(_Issue(queries, self._free_ns[at], go_ns, issued_ns, ended_ns))
         if station.advance is not None:
             station.advance(outputs)
         self._free_ns[at] = ended_ns
+        self._done[at], self._running[at] = len(queries), 0
         self._idle[at] = True
         return queries
 
     def _lead(self, at: int, look_ns: Optional[int]) -> Any:
-        """At the head of the line: (queries, when they were to go, queries in the system), once they go.
+        """At the head of the line: (queries, when they were to go), once they go.
 
-        Those that came while this worker was busy found it so; from then on it is free to take some.
+        Those that came while this worker was busy found it so; from then on it is free to take some. The system is
+        fullest right before a batch is done, or right before one is begun.
         """
         line, free_ns = self._line, self._free_ns[at]
         line.admit(free_ns, sum(self._idle) - 1)
+        if self._done[at]:
+            self._depths.append(len(line) + sum(self._running) + self._done[at])
+            self._done[at] = 0
         while not self._stopping:
             go_ns = line.go_ns()
             if go_ns is None:
@@ -218,9 +224,11 @@ class Crew:
             while now < go_ns:
                 now = perf_counter_ns()
             line.admit(now, sum(self._idle))
-            in_system = len(line) + len(self._idle) - sum(self._idle) + (go_ns <= free_ns)
+            self._depths.append(len(line) + sum(self._running))
             self._idle[at] = False
-            return line.take(), go_ns, in_system
+            queries = line.take()
+            self._running[at] = len(queries)
+            return queries, go_ns
         return None
 
     def _hear(self) -> None:
@@ -235,10 +243,11 @@ class Crew:
                 self._late[number] = one.ended_ns - due_ns
                 self.timed_out += 0 < self._timeout_ns < one.ended_ns - due_ns
             self._busy_ns += one.ended_ns - (one.free_ns if one.waited else one.issued_ns)
-            self._queue_max = max(self._queue_max, one.in_system)
             self._last_ns = max(self._last_ns, one.ended_ns)
             if not one.waited:
                 late.append(one.issued_ns - one.go_ns)
+        while self._depths:
+            self._queue_max = max(self._queue_max, self._depths.popleft())
         self.lateness.add(np.array(late, np.int64))
         drops = self._line.dropped[self._drops_told :]
         self._drops_told += len(drops)

@@ -139,7 +139,7 @@ def _arrivals(processes: Iterable[ProcessRun]) -> list[str]:
     rate = units.show(served[0][1].rate_per_s, "per_s")
     longest = max((block.queue_max or 0 for one, _ in served for block in one.blocks), default=0)
     words = _crew([one.crew for _, one in served])
-    words += [f"{_kind(served[0][1].arrivals)} at {rate}", f"queue {longest} at most"]
+    words += [f"{_kind(served[0][1].arrivals)} at {rate}", f"{longest} in the system at most"]
     words.append(_late([one for _, one in served]))
     unanswered = sum(one.unanswered for _, one in served)
     return [*words, *([f"{unanswered} unanswered"] if unanswered else [])]

@@ -239,6 +239,15 @@ def test_who_finds_the_queue_full_is_dropped_as_in_the_simulation(
     assert figures(found.latencies[found.latencies != NEVER_NS]) == pytest.approx(figures(kept), rel=0.05)
 
 
+@pytest.mark.parametrize(("workers", "max_batch"), [(1, 1), (3, 1), (1, 4), (2, 4)])
+def test_a_full_system_holds_those_that_are_answered_and_those_that_may_wait(
+    time: Virtual, workers: int, max_batch: int
+) -> None:
+    found = serve(time, lambda _: 20 * MS, 2000.0, NS_PER_S, workers, rules=Rules(max_batch, 0, 8))
+    assert found.crew.dropped
+    assert max(one.queue_max for one in found.blocks) == workers * max_batch + 8
+
+
 def test_a_queue_that_is_long_enough_drops_nobody(time: Virtual) -> None:
     assert serve(time, lambda _: MS, 500.0, 2 * NS_PER_S, rules=Rules(queue=1000)).crew.dropped == 0
 

@@ -219,12 +219,12 @@ def test_an_open_loop_tells_its_rate_its_queue_and_its_lateness() -> None:
         for index in range(3)
     )
     whole = run(case("a", "null", "server", (found,), process_runs=runs))
-    told = "poisson arrivals at 200/s · queue 7 at most · issued 4 µs late in the median, 70 µs at p99 · 3 unanswered"
+    told = "poisson arrivals at 200/s · 7 in the system at most · issued 4 µs late in the median, 70 µs at p99 · 3 unanswered"
     assert told in " ".join(markdown(whole).split())
     idle = tuple(replace(one, serving=Serving(200.0, "constant", 1, 0, 0, None, None)) for one in runs)
     text = " ".join(markdown(run(case("a", "null", "server", (found,), process_runs=idle))).split())
     few = "0 queries found it free: too few to tell how late they were issued"
-    assert f"constant arrivals at 200/s · queue 7 at most · {few} · warm-up" in text
+    assert f"constant arrivals at 200/s · 7 in the system at most · {few} · warm-up" in text
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_a_lateness_is_told_as_far_as_the_queries_tell_it(found_free: tuple[int,
         for index, free in enumerate(found_free)
     )
     text = " ".join(markdown(run(case("a", "null", "server", (found,), process_runs=runs))).split())
-    assert f"queue 0 at most · {told} · warm-up" in text
+    assert f"0 in the system at most · {told} · warm-up" in text
 
 
 def test_who_answered_and_what_was_lost_is_told() -> None:
