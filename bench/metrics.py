@@ -51,7 +51,7 @@ ACHIEVED = Metric(THROUGHPUT.name, "per_s", "at least", "samples a second of wal
 LOST = (
     Metric("dropped", "ratio", "at most", "share of the queries that came to a full `queue` and were never answered"),
     Metric(
-        "timed out", "ratio", "at most", "share of the queries that were answered later than `timeout`, or not at all"
+        "timed out", "ratio", "at most", "share of the queries that were answered later than `timeout`, or never"
     ),
 )
 SOAK = (
