@@ -50,9 +50,7 @@ THROUGHPUT = Metric("throughput", "per_s", "at least", "samples a second of wall
 ACHIEVED = Metric(THROUGHPUT.name, "per_s", "at least", "samples a second of wall time: the rate that was achieved")
 LOST = (
     Metric("dropped", "ratio", "at most", "share of the queries that came to a full `queue` and were never answered"),
-    Metric(
-        "timed out", "ratio", "at most", "share of the queries that were answered later than `timeout`, or never"
-    ),
+    Metric("timed out", "ratio", "at most", "share of the queries that were answered later than `timeout`, or never"),
 )
 SOAK = (
     Metric("memory growth", "bytes_per_h", "at most", "how fast the worker's resident memory grows"),
