@@ -106,6 +106,12 @@ def _most(requirement: Requirement) -> float:
 
 
 def _more(requirement: Requirement, found: Bets, scenario: ScenarioSettings) -> int:
-    """Further processes for the answer that the processes so far speak for; to wait for the other would be vain."""
+    """Further processes for the answer that the processes so far speak for; to wait for the other would be vain.
+
+    Within a zone of indifference they may speak for both: then for the sooner one.
+    """
     most = _most(requirement)
-    return more_alike(found, most, found.share is None or found.share <= most, scenario.error_rate)
+    over = found.share if found.stricter_share is None else found.stricter_share
+    answers = [True] if found.share is None or found.share <= most else []
+    answers += [False] if over is not None and over > most else []
+    return min(more_alike(found, most, keeps_it, scenario.error_rate) for keeps_it in answers)

@@ -81,3 +81,12 @@ def test_an_interval_within_the_limit_is_not_enough() -> None:
 def test_what_is_not_measured_stays_so() -> None:
     missing = Figure("latency p90", "ns", None, why_not="too few")
     assert pool_verdict(P90, missing, bets(P90, [], POOLED), POOLED).outcome is Outcome.NOT_MEASURED
+
+
+def test_inside_a_zone_the_answer_that_comes_sooner_is_waited_for() -> None:
+    """Nearly as many calls are over the looser edge as may be, and all are over the stricter: *missed* is near."""
+    p50, zone = requirement("single-stream", "latency p50", LIMIT), replace(POOLED, indifference=0.05)
+    seen = [Shares(0.45, 1.0)] * 6
+    assert is_open(p50, bets(p50, seen, zone), 3, zone)
+    assert "at least 3 more processes" in pool_verdict(p50, figure(1e6), bets(p50, seen, zone), zone).reason
+    assert bets(p50, [*seen, *seen[:3]], zone).keeps is False
