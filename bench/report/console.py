@@ -25,6 +25,7 @@ STYLED = ("", "verdict")
 NARROWEST = {"requirement": 14, "measured [interval]": 12, "limit": 8}
 """The columns that may be narrowed, in that order, and how far."""
 INTERVAL_LEGEND = "[ ]: the interval that the verdict comes from"
+OF_CALLS = "; of percentiles promised of calls 95 % of all timings, beside the bets that decide"
 SPREAD_LEGEND = "spread: highest less lowest process, in percent of their median"
 Timings = Callable[[CaseResult], Sequence[int] | None]
 """A case's raw latencies in ns, where the caller has them."""
@@ -79,10 +80,15 @@ def _head(console: Console, run: StoredRun) -> None:
         _line(console, "! ", Text(clean(notice)), "yellow")
 
 
-def _legend(console: Console, every: Sequence[Row]) -> None:
+def _legend(console: Console, run: StoredRun, every: Sequence[Row]) -> None:
     """What the tables' signs mean: only those that are there."""
     cells, wide = [_cells(row) for row in every], console.width
-    told = [INTERVAL_LEGEND] if any("[" in cell[HEADS.index("measured [interval]")] for cell in cells) else []
+    of_calls = any(case.settings.get(word) for case in run.cases for word in ("pooled", "counts_calls"))
+    told = (
+        [INTERVAL_LEGEND + (OF_CALLS if of_calls else "")]
+        if any("[" in cell[HEADS.index("measured [interval]")] for cell in cells)
+        else []
+    )
     if any("%" in cell[HEADS.index(SPREAD)] for cell in cells) and SPREAD in _widths(cells, wide):
         told.append(SPREAD_LEGEND)
     for line in told:
@@ -188,7 +194,7 @@ def _foot(
     if run.missing:
         missing = f"{plural(len(run.missing), 'case')} not measured: {', '.join(map(clean, run.missing))}"
         _line(console, "! ", Text(missing), "yellow")
-    _legend(console, every)
+    _legend(console, run, every)
     console.print(Text(_next(run, where), "dim"), soft_wrap=True)
 
 

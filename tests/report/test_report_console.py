@@ -254,3 +254,13 @@ def test_the_signs_of_the_tables_are_explained_where_they_are_and_only_there() -
     assert "✓  top-1" in bare
     assert console.INTERVAL_LEGEND not in bare
     assert console.SPREAD_LEGEND not in bare
+
+
+def test_an_interval_that_no_verdict_comes_from_is_not_said_to_be_its_source() -> None:
+    """Where calls are promised, bets on them decide, and the interval of all timings stands beside."""
+    found = verdict(
+        "single-stream", latency("latency p50", 2e6, 1e6, 3e6), "at most", 9e6, "≤ 9 ms", Outcome.UNDECIDED, ""
+    )
+    for word, told in (("pooled", True), ("counts_calls", True), ("processes", False)):
+        own = case("ort-1", "onnxruntime", "single-stream", (found,), settings={"batch": 1, word: True})
+        assert (console.OF_CALLS in console.render(run(own), width=200)) is told
