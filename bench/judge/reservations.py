@@ -61,10 +61,11 @@ def _reservations(requirement: Requirement, runs: Sequence[ProcessRun], case: Ca
 
 
 def _with_warm_up(one: Verdict, runs: Sequence[ProcessRun]) -> Verdict:
-    unsteady = sum(1 for run in runs if run.is_whole and run.warm_up is not None and not run.warm_up.settled)
+    whole = [run for run in runs if run.is_whole]
+    unsteady = sum(run.warm_up is not None and not run.warm_up.settled for run in whole)
     if not unsteady or not one.metric.startswith(("latency", "throughput")):
         return one
-    return replace(one, reason=f"{one.reason} (timings never became steady in {unsteady} of {len(runs)} processes)")
+    return replace(one, reason=f"{one.reason} (timings never became steady in {unsteady} of {len(whole)} processes)")
 
 
 def _with_what_was_left_out(one: Verdict, runs: Sequence[ProcessRun]) -> Verdict:

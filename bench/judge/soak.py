@@ -164,5 +164,5 @@ def with_length(one: Verdict, runs: Sequence[ProcessRun], asked_ns: int) -> Verd
     why = cut_short(runs, asked_ns)
     if not why or why in one.reason:
         return one
-    remedy = "" if one.outcome is Outcome.MISSED else f": {WHOLE}"
+    remedy = f": {WHOLE}" if one.outcome is Outcome.UNDECIDED else ""  # what was not measured says itself what helps
     return replace(one, reason=f"{one.reason} ({why}{remedy})")

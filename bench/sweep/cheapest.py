@@ -77,7 +77,9 @@ def sentence(rows: Sequence[Row], *, narrowed: bool = False) -> str:
     best = cheapest(rows)
     if best is not None:
         at = f" at {shown('rate', best.rate)}, the highest of these rates at which one does" if best.rate else ""
-        return f"The cheapest configuration that keeps {what}{at}: {_short(best)} ({ORDER})"
+        left = _counts(rows, (Outcome.UNDECIDED, Outcome.NOT_MEASURED))
+        known = f" as far as is known ({left})" if left else ""
+        return f"The cheapest configuration that keeps {what}{at}{known}: {_short(best)} ({ORDER})"
     if all(row.outcome is None for row in rows):
         return "Nothing was required of these configurations, so nothing is judged"
     if exit_code(rows) == EXIT_MISSED:
@@ -94,9 +96,11 @@ def _told(one: Nearest | None) -> str:
     return f"{_short(one.row)} comes nearest: its {requirement} is {value} ({values.limit(one.verdict)}{by})"
 
 
-def _counts(rows: Sequence[Row]) -> str:
+def _counts(
+    rows: Sequence[Row], outcomes: Sequence[Outcome] = (Outcome.MISSED, Outcome.UNDECIDED, Outcome.NOT_MEASURED)
+) -> str:
     told = []
-    for outcome in (Outcome.MISSED, Outcome.UNDECIDED, Outcome.NOT_MEASURED):
+    for outcome in outcomes:
         count = sum(row.outcome is outcome for row in rows)
         told += [f"{count} {outcome.value}"] if count else []
     return ", ".join(told)

@@ -90,6 +90,7 @@ def test_one_that_keeps_it_is_enough_whatever_became_of_the_others() -> None:
     found = rows(threads((1, 6, 60, None), (2, 4.9, 60, Outcome.UNDECIDED), (4, 3, 60, None)))
     assert exit_code(found) == 0
     assert "ort-1 threads=4" in sentence(found)
+    assert "keeps the contract as far as is known (1 undecided): " in sentence(found), "two threads may be enough"
 
 
 def test_nothing_required_is_nothing_judged() -> None:
@@ -103,6 +104,7 @@ def test_a_configuration_that_was_never_measured_keeps_nothing() -> None:
     cut = StoredRun(whole.info, whole.cases[:3], tuple(one.case for one in whole.cases[3:]))
     outcomes = [row.outcome for row in rows(cut)]
     assert outcomes[3:] == [Outcome.NOT_MEASURED] * 3
+    assert "as far as is known (3 not measured): " in sentence(rows(cut))
 
 
 def test_a_gap_is_a_share_of_the_limit_in_the_direction_that_hurts() -> None:
