@@ -27,7 +27,9 @@ def notes(case: Case, runs: Sequence[ProcessRun], timings: Timings) -> tuple[str
     if scenario.scenario in PERCENTILES and arrays:
         latencies = np.sort(np.concatenate(arrays))
         q = PERCENTILES[scenario.scenario]
-        told.append(_overruns(case, latencies, q) if scenario.scenario == "server" else _estimate(latencies, q))
+        never = sum(run.serving.unanswered for run in runs if run.is_whole and run.serving is not None)
+        is_server = scenario.scenario == "server"
+        told.append(_overruns(case, latencies, q, never) if is_server else _estimate(latencies, q))
     return tuple(one for one in told if one)
 
 
@@ -52,13 +54,16 @@ def _estimate(latencies: np.ndarray[tuple[int], np.dtype[np.uint64]], q: float) 
     return f"MLPerf's early-stopping estimate of p{100 * q:g} is {value}, of {len(latencies):,} queries"
 
 
-def _overruns(case: Case, latencies: np.ndarray[tuple[int], np.dtype[np.uint64]], q: float) -> str:
-    """Whether so many queries were enough for so many that were over the contract's own p99."""
+def _overruns(case: Case, latencies: np.ndarray[tuple[int], np.dtype[np.uint64]], q: float, never: int) -> str:
+    """Whether so many queries were enough for so many that were over the contract's own p99.
+
+    Those that were never answered are.
+    """
     limits = [one for one in case.requirements if one.block == "server" and percentile_of(one.metric) == q]
     if not limits:
         return ""
-    over = int(np.count_nonzero(latencies > limits[0].limit))
+    over, count = int(np.count_nonzero(latencies > limits[0].limit)) + never, len(latencies) + never
     needed, limit = needed_within(over, q) + over, units.show(limits[0].limit, "ns")
-    answer = "within" if len(latencies) >= needed else "not within"
-    seen = f"{over:,} of {len(latencies):,} queries took longer, for which it needs {needed:,}"
+    answer = "within" if count >= needed else "not within"
+    seen = f"{over:,} of {count:,} queries took longer, for which it needs {needed:,}"
     return f"by MLPerf's early stopping p{100 * q:g} is {answer} {limit}: {seen}"

@@ -13,7 +13,7 @@ from bench.contract.presets import LONG_NS, with_preset
 from bench.judge import mlperf
 from bench.judge.case import judge_case
 from bench.plan import Case
-from bench.results import Block, Outcome, ProcessRun
+from bench.results import Block, Outcome, ProcessRun, Serving
 from bench.stats.early_stopping import needed_within
 from tests.judge.cases import case, contract, latencies, process, requirement
 
@@ -52,6 +52,13 @@ def test_a_servers_overruns_are_counted_as_loadgen_does(over: int, answer: str) 
         answer = "not within"
     (told,) = mlperf.notes(one, [long(process(0))], lambda _: timings)
     assert f"p99 is {answer} 5 ms: {over} of 2,000 queries took longer" in told
+
+
+def test_a_query_that_a_server_never_answered_is_an_overrun() -> None:
+    one = by_rules(case(requirement("server", "latency p99", 5e6), scenario="server"))
+    run = replace(long(process(0)), serving=Serving(10.0, "poisson", 1, 30, 100, 1000, 1000))
+    (told,) = mlperf.notes(one, [run], lambda _: np.full(1970, 1_000_000, np.uint64))
+    assert "p99 is not within 5 ms: 30 of 2,000 queries took longer" in told
 
 
 def test_words_that_are_not_the_rules_are_named() -> None:
