@@ -51,7 +51,8 @@ class ScalarKind(Kind[T]):
             problems.add(node.place, f"{quoted(name)} is {shape_of(node)}: write {self.wanted}")
             return None
         if node.empty or not node.text.strip():
-            problems.add(node.place, f"{quoted(name)} has no value: write {self.wanted}")
+            word = f'; the word {node.text} stands in quotes: `"{node.text}"`' if node.text.strip() else ""
+            problems.add(node.place, f"{quoted(name)} has no value: write {self.wanted}{word}")
             return None
         try:
             return self.value(node)

@@ -86,6 +86,7 @@ def test_the_error_is_a_contract_error_with_its_problems(tmp_path: Path) -> None
         ("framework version:", "frameworkVersion:", "did you mean `framework version`?"),
         ("  name: digits-cnn", "  name:", "`name` has no value: write a name, like `digits-cnn`"),
         ("  name: digits-cnn", "  name: ''", "`name` has no value"),
+        ("  name: digits-cnn", "  name: null", 'like `digits-cnn`; the word null stands in quotes: `"null"`'),
         ("  name: digits-cnn", "  name: [a]", "3:9: `name` is a list: write a name, like `digits-cnn`"),
         ("  name: digits-cnn", "  name: {a: b}", "`name` is a mapping: write a name"),
         ("  name: digits-cnn", '  name: "a\\nb"', "is not a name"),
