@@ -53,6 +53,12 @@ class Conformance(AdapterConformance):
     test_as_many_threads_work_as_facts_say = None  # type: ignore[assignment]
     """Not collected: threads of the CPU are not what computes here."""
 
+    @pytest.fixture(autouse=True)
+    def _on_the_gpu(self, examples: Sequence[Example]) -> None:
+        """Each check, whatever it looks at, is of an adapter that computes on the GPU."""
+        with self._open(examples[0]) as session:
+            session.run(session.stage(examples[0].queries[0]))
+
     def test_it_is_the_gpu(self, examples: Sequence[Example], gpu: cuda_probe.Gpu) -> None:
         with self._open(examples[0]) as session:
             session.run(session.stage(examples[0].queries[0]))

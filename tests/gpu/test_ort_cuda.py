@@ -25,7 +25,7 @@ UNSYNCHRONISED = "disable_synchronize_execution_providers"
 class OnDevice(OnnxConformance):
     """Examples with nodes that CUDA lacks may use the CPU for those."""
 
-    adapter = "backends.ort:OnnxRuntimeAdapter"
+    adapter = "tests.gpu.proven:OnnxRuntime"
     __test__ = False
     settings = Settings(device=DEVICE, extra={"cpu fallback": "allowed"})
 

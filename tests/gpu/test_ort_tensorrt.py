@@ -24,7 +24,7 @@ def own_cache(cache: Path) -> Path:
 
 
 class OnDevice(OnnxConformance):
-    adapter = "backends.ort:OnnxRuntimeAdapter"
+    adapter = "tests.gpu.proven:OnnxRuntime"
     __test__ = False
     settings = Settings(device=DEVICE, extra=BY_TENSORRT)
 

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
 
 
 class OnDevice(Conformance):
-    adapter = "backends.pytorch:PyTorchAdapter"
+    adapter = "tests.gpu.proven:PyTorch"
     __test__ = False
 
     def make_examples(self, folder: Path) -> Sequence[Example]:

@@ -21,6 +21,7 @@ from backends.cuda_driver import Buffer, Context, driver
 from backends.trt import TensorRtAdapter
 from bench.device import memory
 from bench.device.adapter import AdapterError, ModelFiles, ModelRejected, Settings
+from tests.gpu import proven
 from tests.gpu.promises import BATCH, RESIDENCIES, SIZE, Computed, before_ampere
 from tests.gpu.sessions import DEVICE, answer, layers, mixed, query
 from tests.gpu.trt_promises import OnTensorRt, TensorRtPromises
@@ -59,7 +60,7 @@ def context() -> Iterator[Context]:
 
 
 def opened(model: ModelFiles, extra: Mapping[str, Any] | None = None, **settings: Any) -> Any:
-    return TensorRtAdapter().open(model, Settings(**{"device": DEVICE, "extra": extra or {}, **settings}))
+    return proven.TensorRt().open(model, Settings(**{"device": DEVICE, "extra": extra or {}, **settings}))
 
 
 @pytest.mark.parametrize("computed", [Computed("fp32", "fp16", 2e-2), Computed("fp32", "bf16", 5e-2)], ids=str)
