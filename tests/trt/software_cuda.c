@@ -1,5 +1,5 @@
 /* NVIDIA's driver in software, for tests: libcuda.so.1 with host memory, asynchronous streams (a thread each), events,
-   captured graphs and a limit of memory (SOFTWARE_CUDA_BYTES). It runs no kernels but one that only takes time, and
+   captured graphs and a limit of memory (SOFTWARE_CUDA_BYTES names a file that may hold another). It runs no kernels but one that only takes time, and
    where that has all PLACES for threads nothing else computes meanwhile: a test puts its own function into a stream
    (cuLaunchHostFunc). The real cuda.bindings.driver calls it; CUDA's runtime, which wants undocumented
    tables, does not. Types are written out as in cuda.h, so that nothing of NVIDIA's is needed to build it. */
@@ -154,8 +154,12 @@ static int is_ours(uint64_t address, size_t size) {  /* whether all of it is mem
 
 int cuInit(unsigned flags) {
   (void)flags;
-  const char *bytes = getenv("SOFTWARE_CUDA_BYTES");
-  if (!is_started && bytes) limit = strtoull(bytes, NULL, 10);
+  const char *name = getenv("SOFTWARE_CUDA_BYTES");
+  FILE *said = !is_started && name ? fopen(name, "r") : NULL;
+  if (said) {
+    if (fscanf(said, "%zu", &limit) != 1) limit = 0;
+    fclose(said);
+  }
   if (!is_started) { default_stream = new_stream(); is_started = 1; }
   return OK;
 }
