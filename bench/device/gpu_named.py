@@ -17,8 +17,10 @@ WORDS = re.compile(r"cuda|nvidia|geforce|quadro|tensorrt|[rg]tx|tesla|jetson|teg
 """What only NVIDIA's are called, wherever it stands in a word."""
 OTHERS = re.compile(r"amd|radeon|rocm|intel|arm|mali|adreno|qualcomm|powervr|apple")
 """Whose a ``gpu`` is, where it is not NVIDIA's."""
-PART = re.compile(r"gpus?\d*")
-MODEL = re.compile(r"(?:g?[bh][1-9]0[0-9]|h20|gb10|a[138]00|a[1-6]0g?|a2|l4|l[24]0s?|t4|v100|p100|p40|k80)[a-z]*")
+PART = re.compile(r"gpus?\d*|titan(?:v|xp?)?|orin|xavier")
+MODEL = re.compile(
+    r"(?:g?[bh][1-9]0[0-9]|h20|gb10|a[138]00|a[1-6]0g?|a2|a16|l4|l[24]0s?|t4|[vp]100|[mp][46]0|k80)[a-z]*"
+)
 """A model of NVIDIA's for servers, as a part of a word: ``H200``, ``a100-80gb``, ``other-L40S``."""
 OWN_WORD = "that %s is what computed is the word of %s"
 """What is noted of a device that nothing looks at."""
