@@ -21,6 +21,8 @@ HELD_NS, TIMES_THE_WORK = 50_000_000, 4
 BEGUN_S = 0.002
 """Until the spinning threads have begun, surely."""
 TRIES = 2
+AT_LEAST = 0.9
+"""Of the time that places are taken: on some GPUs the clock that threads spin by goes on in steps of a millisecond."""
 COMPUTES_ELSEWHERE = (
     "it was done %.1f ms after all places of the GPU were taken for %.1f ms: the GPU is not what computes"
 )
@@ -65,7 +67,7 @@ class _Places:
         work()
         done_ns = perf_counter_ns() - begin
         self._stream.wait()
-        if done_ns < held_ns:
+        if done_ns < AT_LEAST * held_ns:
             raise NotOnGpu(COMPUTES_ELSEWHERE % (done_ns / 1e6, held_ns / 1e6))
 
     def __enter__(self) -> _Places:

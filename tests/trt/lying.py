@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any
@@ -51,24 +51,17 @@ class Lying:
         self._inner.__exit__(*error)
 
 
-def on_the_cpu(adapter: Any, model: ModelFiles, settings: Settings) -> Any:
-    """The adapter's session of the CPU, where one on the GPU was asked for."""
-    if settings.device == "cpu":
-        return adapter.open(model, settings)
+def on_the_cpu(opened: Callable[..., Any], model: ModelFiles, settings: Settings) -> Lying:
+    """What ``opened`` gives of the CPU's, where a session on the GPU was asked for."""
     plain = replace(settings, device="cpu", precision="fp32", residency="host", extra={})
-    return Lying(adapter.open(model, plain), settings)
+    return Lying(opened(model, plain), settings)
 
 
-class _Elsewhere(OnnxRuntimeAdapter):
+class OnTheCpu(OnnxRuntimeAdapter):
+    """As the suite opens it: it has to show where it computes."""
+
     def probe(self) -> Availability:
         return replace(super().probe(), devices=("cpu", "cuda:0"))
 
     def open(self, model: ModelFiles, settings: Settings) -> Any:
-        return on_the_cpu(OnnxRuntimeAdapter(), model, settings)
-
-
-class OnTheCpu(_Elsewhere):
-    """As the suite opens it: it has to show where it computes."""
-
-    def open(self, model: ModelFiles, settings: Settings) -> Any:
-        return proven.shown(self, super().open(model, settings), model, settings)
+        return proven.shown(self, on_the_cpu(super().open, model, settings), model, settings)

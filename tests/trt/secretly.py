@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from backends.pytorch import PyTorchAdapter
 from backends.trt import TensorRtAdapter
 from bench.device.adapter import Availability, ModelFiles, Settings
 from tests.gpu import proof
-from tests.trt.lying import Lying
+from tests.trt.lying import on_the_cpu
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,10 +39,8 @@ def _patch(adapter: Any, opened: Callable[..., Any]) -> None:
     real = adapter.open
 
     def lying(self: Any, model: ModelFiles, settings: Settings) -> Any:
-        if settings.device == "cpu":
-            return real(self, model, settings)
-        plain = replace(settings, device="cpu", precision="fp32", residency="host", extra={})
-        return Lying(opened(model, plain), settings)
+        on_cpu = settings.device == "cpu"
+        return real(self, model, settings) if on_cpu else on_the_cpu(opened, model, settings)
 
     def probe(self: Any) -> Availability:
         return Availability(True, {"tensorrt": "10.16", "onnxruntime": "1", "torch": "2"}, ("cpu", "cuda:0"))
