@@ -64,6 +64,45 @@ def test_a_gpu_of_nvidias_goes_by_no_other_name_than_cudas() -> None:
         assert gpu_named.without_driver(device) == ""
 
 
+def test_who_runs_elsewhere_names_no_gpu_of_nvidias(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU's name beside a CPU's number would be taken for the GPU's. Another vendor's may be told in words."""
+    monkeypatch.setenv("FAKE_GPUS", "1")
+    named = {"name": "H200", "uuid": "GPU-1"}
+    for device in ("cpu", "cpu:0", "npu:0"):
+        with pytest.raises(DeviceUnavailable, match=f"runs on {device}, and names a GPU of NVIDIA's in its facts"):
+            gpu_named.demand(device, named)
+        gpu_named.demand(device, "a GPU of somebody's")
+
+
+MIG = {"name": "Made-up GPU 0 MIG 1g.18gb"}
+
+
+def test_a_gpu_is_called_what_the_driver_calls_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_GPUS", "2")
+    for number, gpu in (
+        (0, {"name": "Made-up GPU 0"}),
+        (1, {"name": "Made-up GPU 1"}),
+        (1, {}),
+        (0, "words"),
+        (0, MIG),
+    ):
+        gpu_named.demand(f"cuda:{number}", gpu)
+    with pytest.raises(DeviceUnavailable, match="cuda:1, but calls it a H200, and NVIDIA's driver a Made-up GPU 1"):
+        gpu_named.demand("cuda:1", {"name": "H200"})
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda:0"])
+@pytest.mark.parametrize("profile", [False, True])
+def test_a_worker_that_calls_what_computes_by_anothers_name_measures_and_profiles_nothing(
+    device: str, profile: bool, driver_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(driver_folder))
+    monkeypatch.setenv("FAKE_GPUS", "1")
+    told = measure(job("tests.run.on_a_gpu:NamesAnother", settings={"device": device}, profile=profile))
+    assert told.run.failure is not None
+    assert (told.run.failure.error, told.ear.payloads, told.run.facts) == ("DeviceUnavailable", [], {})
+
+
 def test_a_device_that_nothing_looks_at_is_noted_as_the_adapters_own_word_once() -> None:
     for device in OTHERS.split():
         own = [f"that {device} is what computed is the word of the adapter itself"]
