@@ -55,7 +55,8 @@ def opened(
     native, nodes = create(ort, path, config, asked, settings, allowed)
     told = ort_nodes.facts_of(nodes, [name for name, _ in asked], settings.device, allowed)
     echo = check_echo(native, asked, settings.device)
-    notes = [*ort_nodes.notes_of(facts), *ort_nodes.notes_of(told), *silent_notes(echo, asked)]
+    started = [(name, options) for name, options in asked if name in native.get_providers()]
+    notes = [*ort_nodes.notes_of(facts), *ort_nodes.notes_of(told), *silent_notes(echo, started)]
     facts.update(told, residency=settings.residency, **{"provider options": echo})
     said = (ort_providers.GRAPH, ort_providers.FALLBACK, ort_providers.CLOCK)
     facts.update({name: values[name] for name in said})
@@ -128,14 +129,14 @@ def _astray(nodes: Sequence[ort_nodes.Placed], recorded: int, device: str) -> st
 def check_echo(native: Any, asked: Asked, device: str) -> Dict[str, Dict[str, str]]:
     """The options as the session reports them; DeviceUnavailable where it computes otherwise than asked.
 
-    So it is where a session does not say on which device it computes.
+    So it is where a session does not say on which device a provider of it computes; one that did not start has no node.
     """
-    told = native.get_provider_options()
+    told, started = native.get_provider_options(), native.get_providers()
     echo = {name: {key: str(value) for key, value in told.get(name, {}).items()} for name, _ in asked}
     for name, options in asked:
         for key in HELD:
             got = {"true": "1", "false": "0"}.get(echo[name].get(key, "").lower(), echo[name].get(key))
-            if key == PLACE and key in options and got is None:
+            if key == PLACE and key in options and got is None and name in started:
                 raise DeviceUnavailable(NOWHERE % (device, name))
             if key in options and got is not None and got != options[key]:
                 raise DeviceUnavailable("asked %s for %s=%s, but the session has %s" % (name, key, options[key], got))
@@ -145,7 +146,7 @@ def check_echo(native: Any, asked: Asked, device: str) -> Dict[str, Dict[str, st
 def silent_notes(echo: Mapping[str, Mapping[str, str]], asked: Asked) -> List[str]:
     """That the session does not report back what was asked of arithmetic or stream: nobody knows that it took it.
 
-    Not every version that takes an option tells of it, and each has the default that was meant where it is off.
+    Not every version that takes an option tells of it.
     """
     silent = [
         "%s=%s" % (key, options[key])

@@ -312,7 +312,7 @@ TENSORRT = "TensorrtExecutionProvider"
 @pytest.mark.parametrize("silent", [TENSORRT, CUDA])
 def test_a_session_that_does_not_say_where_it_runs_is_refused_in_one_sentence(silent: str) -> None:
     """Each of its providers has to say it: any of them may have the nodes."""
-    native = FakeNative([TENSORRT])
+    native = FakeNative([TENSORRT], (TENSORRT, CUDA, CPU))
     native.echo = {one: {} if one == silent else {"device_id": "0"} for one in (TENSORRT, CUDA)}
     with pytest.raises(DeviceUnavailable) as caught:
         ort_gpu.check_echo(native, [(one, {"device_id": "0"}) for one in (TENSORRT, CUDA)], "cuda:0")
@@ -320,6 +320,14 @@ def test_a_session_that_does_not_say_where_it_runs_is_refused_in_one_sentence(si
         f"cuda:0 was asked for, but the session does not report back on which device {silent} runs: "
         "no number is that GPU's then"
     )
+
+
+def test_a_provider_that_did_not_start_behind_another_need_not_say_where_it_runs() -> None:
+    """As CUDA's without cuDNN: it has no node."""
+    native = FakeNative([TENSORRT], (TENSORRT, CPU))
+    native.echo = {TENSORRT: {"device_id": "0"}}
+    asked = [(one, {"device_id": "0"}) for one in (TENSORRT, CUDA)]
+    assert ort_gpu.check_echo(native, asked, "cuda:0") == {TENSORRT: {"device_id": "0"}, CUDA: {}}
 
 
 def test_arithmetic_that_the_session_does_not_report_back_is_noted() -> None:
