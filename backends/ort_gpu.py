@@ -24,6 +24,9 @@ MISSING = re.compile(r"\blib[\w.+-]+?\.so[.\d]*: cannot open shared object file"
 FAILED = re.compile(r"(?:with error: |\[ERROR\] )([^\n]+)")
 HELD = ("device_id", "use_tf32", "trt_fp16_enable", "trt_bf16_enable", STREAM)
 """Options that change device or arithmetic: the session may not report others than were asked for."""
+PLACE = "device_id"
+"""The one of them that says which GPU computes."""
+NOWHERE = "%s was asked for, but the session does not report back on which device %s runs: no number is that GPU's then"
 SILENT = "the session does not report back %s: that it runs so is not known"
 Asked = Sequence[Tuple[str, Mapping[str, str]]]
 Nodes = Optional[List[ort_nodes.Placed]]
@@ -51,8 +54,9 @@ def opened(
     allowed = values[ort_providers.FALLBACK] == "allowed"
     native, nodes = create(ort, path, config, asked, settings, allowed)
     told = ort_nodes.facts_of(nodes, [name for name, _ in asked], settings.device, allowed)
-    echo = check_echo(native, asked)
-    notes = [*ort_nodes.notes_of(facts), *ort_nodes.notes_of(told), *silent_notes(echo, asked)]
+    echo = check_echo(native, asked, settings.device)
+    started = [(name, options) for name, options in asked if name in native.get_providers()]
+    notes = [*ort_nodes.notes_of(facts), *ort_nodes.notes_of(told), *silent_notes(echo, started)]
     facts.update(told, residency=settings.residency, **{"provider options": echo})
     said = (ort_providers.GRAPH, ort_providers.FALLBACK, ort_providers.CLOCK)
     facts.update({name: values[name] for name in said})
@@ -122,20 +126,28 @@ def _astray(nodes: Sequence[ort_nodes.Placed], recorded: int, device: str) -> st
     return told + "; to measure it so, say option `cpu fallback: allowed`" if part else told
 
 
-def check_echo(native: Any, asked: Asked) -> Dict[str, Dict[str, str]]:
-    """The options as the session reports them; DeviceUnavailable where it computes otherwise than asked."""
-    told = native.get_provider_options()
+def check_echo(native: Any, asked: Asked, device: str) -> Dict[str, Dict[str, str]]:
+    """The options as the session reports them; DeviceUnavailable where it computes otherwise than asked.
+
+    So it is where a session does not say on which device a provider of it computes; one that did not start has no node.
+    """
+    told, started = native.get_provider_options(), native.get_providers()
     echo = {name: {key: str(value) for key, value in told.get(name, {}).items()} for name, _ in asked}
     for name, options in asked:
         for key in HELD:
             got = {"true": "1", "false": "0"}.get(echo[name].get(key, "").lower(), echo[name].get(key))
+            if key == PLACE and key in options and got is None and name in started:
+                raise DeviceUnavailable(NOWHERE % (device, name))
             if key in options and got is not None and got != options[key]:
                 raise DeviceUnavailable("asked %s for %s=%s, but the session has %s" % (name, key, options[key], got))
     return {name: {key: echo[name][key] for key in options if key in echo[name]} for name, options in asked}
 
 
 def silent_notes(echo: Mapping[str, Mapping[str, str]], asked: Asked) -> List[str]:
-    """That the session does not report back what was asked of device or arithmetic: nobody knows that it took it."""
+    """That the session does not report back what was asked of arithmetic or stream: nobody knows that it took it.
+
+    Not every version that takes an option tells of it.
+    """
     silent = [
         "%s=%s" % (key, options[key])
         for name, options in asked

@@ -27,10 +27,18 @@ def check(contract: Contract, targets: Sequence[Target], whole: Sequence[Artifac
         except BackendNotFound as error:
             findings.missing.add(target.place, f"target {quoted(target.name)}: {error}")
             continue
+        _named(target, findings)
         _installed(target, adapter, findings)
         _takes(contract, target, adapter, findings)
         _vouched(contract, target, adapter, findings)
         check_settings.check(contract, target, adapter, whole, findings)
+
+
+def _named(target: Target, findings: Findings) -> None:
+    """Notice a target on a CPU that goes by a GPU's name: its numbers would, too."""
+    if target.device.partition(":")[0] == "cpu" and gpu_named.is_named(target.name):
+        message = f"target {quoted(target.name)} runs on `{target.device}`, whatever its name says: no GPU computes it"
+        findings.notice(message, target.place)
 
 
 def _installed(target: Target, adapter: Adapter, findings: Findings) -> None:

@@ -5,6 +5,7 @@ A session that does run there has begun the driver already: to ask again costs n
 
 from __future__ import annotations
 
+import ctypes
 import re
 import sys
 import unicodedata
@@ -17,11 +18,14 @@ WORDS = re.compile(r"cuda|nvidia|geforce|quadro|tensorrt|[rg]tx|tesla|jetson|teg
 """What only NVIDIA's are called, wherever it stands in a word."""
 OTHERS = re.compile(r"amd|radeon|rocm|intel|arm|mali|adreno|qualcomm|powervr|apple")
 """Whose a ``gpu`` is, where it is not NVIDIA's."""
-PART = re.compile(r"gpus?\d*")
-MODEL = re.compile(r"(?:g?[bh][1-9]0[0-9]|h20|gb10|a[138]00|a[1-6]0g?|a2|l4|l[24]0s?|t4|v100|p100|p40|k80)[a-z]*")
+PART = re.compile(r"gpus?\d*|titan(?:v|xp?)?|orin|xavier")
+MODEL = re.compile(
+    r"(?:g?[bh][1-9]0[0-9]|h20|gb10|a[138]00|a[1-6]0g?|a2|a16|l4|l[24]0s?|t4|[vp]100|[mp][46]0|k80)[a-z]*"
+)
 """A model of NVIDIA's for servers, as a part of a word: ``H200``, ``a100-80gb``, ``other-L40S``."""
 OWN_WORD = "that %s is what computed is the word of %s"
 """What is noted of a device that nothing looks at."""
+ELSEWHERE = "the adapter says that it runs on %s, and names a GPU of NVIDIA's in its facts: which of them computes?"
 SAY_CUDA = "it is a word for a GPU of NVIDIA's that no driver can be asked for: say cuda:N"
 NOT_HERE = "NVIDIA's driver is asked on Linux only, and this is %s"
 LOAD_S = 30.0
@@ -39,9 +43,14 @@ def is_named(device: str) -> bool:
     )
 
 
-def demand(device: str) -> None:
-    """DeviceUnavailable where a GPU of NVIDIA's is named that the driver has not, or by a word that it has not."""
-    why = _missing(device) if is_named(device) else ""
+def demand(device: str, gpu: Any = None) -> None:
+    """DeviceUnavailable where a GPU of NVIDIA's is named that the driver has not, or by a word that it has not.
+
+    ``gpu`` is the session's fact of that name (``records.GPU``): only who runs on ``cuda:N`` may name one.
+    """
+    if isinstance(gpu, dict) and not _plain(device).startswith("cuda"):
+        raise DeviceUnavailable(ELSEWHERE % device)
+    why = _missing(device, gpu) if is_named(device) else ""
     if why:
         raise DeviceUnavailable("the adapter says that it runs on %s, but %s" % (device, why))
 
@@ -95,13 +104,13 @@ def _unasked(device: str) -> str:
     return "" if sys.platform == "linux" else NOT_HERE % sys.platform
 
 
-def _missing(device: str) -> str:
-    """Why there is no such GPU; nothing where the driver has it."""
+def _missing(device: str, gpu: Any) -> str:
+    """Why there is no such GPU, or none of the name that the session's fact gives it; nothing where there is."""
     why = _unasked(device)
     if why:
         return why
     try:
-        _, count, code = begin(LIBRARY)
+        driver, count, code = begin(LIBRARY)
     except (OSError, AttributeError) as error:
         return "there is no NVIDIA driver here (%s)" % error
     if code:
@@ -110,7 +119,19 @@ def _missing(device: str) -> str:
     number = number or "0"
     if kind.lower() != "cuda" or not number.isdecimal() or int(number) >= count:
         return "NVIDIA's driver has only cuda:0 to cuda:%d" % (count - 1)
-    return ""
+    named, own = str(gpu.get("name") or "") if isinstance(gpu, dict) else "", _name(driver, int(number))
+    other = named and own and named.partition(" MIG ")[0] != own.partition(" MIG ")[0]  # a part of it, or the whole
+    return "calls it a %s, and NVIDIA's driver a %s" % (named[:80], own[:80]) if other else ""
+
+
+def _name(driver: Any, number: int) -> str:
+    """What the driver calls its GPU of that number; nothing where it does not say."""
+    handle, name = ctypes.c_int(), ctypes.create_string_buffer(256)
+    try:
+        refused = driver.cuDeviceGet(ctypes.byref(handle), number) or driver.cuDeviceGetName(name, len(name), handle)
+    except AttributeError:
+        return ""
+    return "" if refused else name.value.decode(errors="replace")
 
 
 def _plain(device: str) -> str:

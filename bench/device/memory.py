@@ -83,7 +83,8 @@ def method() -> str:
 
 
 _RAN_OUT = re.compile(
-    r"MemoryError|bad_alloc|bad allocation|out of memory|(?:cannot|can't|could not|failed to|unable to) allocate"
+    r"MemoryError|bad_alloc|bad allocation|out[ _]?of[ _]?memory|STATUS_ALLOC_FAILED"
+    r"|(?:cannot|can't|could not|failed to|unable to) allocate"
     r"|smaller than requested bytes"  # ONNX Runtime's arena, where its limit is reached
     r"|memory allocation .*failed|failed to map segment from shared object(?!: operation)",
     re.IGNORECASE,

@@ -27,7 +27,7 @@ def meter_for(job: Job, facts: Mapping[str, Any], started: Started) -> Meter:
     Who has no GPU pays for nothing of it: no import and no process.
     """
     named, device = facts.get(GPU), str(facts.get("device", job.settings.get("device", "cpu")))
-    if isinstance(named, dict) or device.startswith("cuda"):
+    if device.lower().startswith("cuda"):
         from .gpu_meter import GpuMeter
 
         told = named if isinstance(named, dict) else {}

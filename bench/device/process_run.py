@@ -104,7 +104,7 @@ class ProcessRunner:
     def _say_facts(self, session: Session, library: SampleLibrary, versions: Dict[str, str], nan: NanCount) -> None:
         cost = loop_cost()
         facts, notes = facts_of(session, Settings(**self.job.settings))
-        gpu_named.demand(facts["device"])
+        gpu_named.demand(facts["device"], facts.get(records.GPU))
         notes = gpu_named.notes_of(facts["device"], notes)
         self._note(notes)
         self.noted = notes
@@ -128,6 +128,7 @@ class ProcessRunner:
         And whether it still runs as was asked: what fell back under way was not measured under the target's name.
         """
         now, notes = facts_of(session, Settings(**self.job.settings))
+        gpu_named.demand(now["device"], now.get(records.GPU))
         self._note([note for note in notes if note not in self.noted])
         if any(self.said["facts"].get(name) != fact for name, fact in now.items()):
             self.said["facts"].update(now)

@@ -47,7 +47,7 @@ def profile(job: Job, channel: Channel) -> None:
             staged = (issuer.pool * (queries // len(issuer.pool) + 1))[:queries]
             told = session.profile(staged)  # type: ignore[attr-defined]
         facts, notes = facts_of(session, Settings(**job.settings))
-        gpu_named.demand(facts["device"])
+        gpu_named.demand(facts["device"], facts.get(records.GPU))
         notes = gpu_named.notes_of(facts["device"], notes)
         if notes:
             facts[records.NOTES] = notes

@@ -293,43 +293,70 @@ def test_a_stream_that_the_session_did_not_take_is_refused() -> None:
     native = FakeNative([CUDA])
     native.echo = {CUDA: {"user_compute_stream": "0"}}
     with pytest.raises(DeviceUnavailable, match="for user_compute_stream=4096, but the session has 0"):
-        ort_gpu.check_echo(native, [(CUDA, {"user_compute_stream": "4096"})])
+        ort_gpu.check_echo(native, [(CUDA, {"user_compute_stream": "4096"})], "cuda:0")
 
 
 def test_options_that_the_session_did_not_take_are_refused() -> None:
     native = FakeNative([CUDA])
     native.echo = {CUDA: {"device_id": "1", "use_tf32": "False"}}
     with pytest.raises(DeviceUnavailable, match="for device_id=0, but the session has 1"):
-        ort_gpu.check_echo(native, [(CUDA, {"device_id": "0", "use_tf32": "0"})])
-    assert ort_gpu.check_echo(native, [(CUDA, {"device_id": "1", "use_tf32": "0"})]) == {
+        ort_gpu.check_echo(native, [(CUDA, {"device_id": "0", "use_tf32": "0"})], "cuda:0")
+    assert ort_gpu.check_echo(native, [(CUDA, {"device_id": "1", "use_tf32": "0"})], "cuda:1") == {
         CUDA: {"device_id": "1", "use_tf32": "False"}
     }
 
 
-def test_options_that_the_session_does_not_report_back_are_noted() -> None:
-    asked = [
-        ("TensorrtExecutionProvider", {"device_id": "0", "trt_fp16_enable": "1", "other": "1"}),
-        (CUDA, {"device_id": "0"}),
-    ]
-    whole = {"TensorrtExecutionProvider": {"device_id": "0", "trt_fp16_enable": "True"}, CUDA: {"device_id": "0"}}
+TENSORRT = "TensorrtExecutionProvider"
+
+
+@pytest.mark.parametrize("silent", [TENSORRT, CUDA])
+def test_a_session_that_does_not_say_where_it_runs_is_refused_in_one_sentence(silent: str) -> None:
+    """Each of its providers has to say it: any of them may have the nodes."""
+    native = FakeNative([TENSORRT], (TENSORRT, CUDA, CPU))
+    native.echo = {one: {} if one == silent else {"device_id": "0"} for one in (TENSORRT, CUDA)}
+    with pytest.raises(DeviceUnavailable) as caught:
+        ort_gpu.check_echo(native, [(one, {"device_id": "0"}) for one in (TENSORRT, CUDA)], "cuda:0")
+    assert str(caught.value) == (
+        f"cuda:0 was asked for, but the session does not report back on which device {silent} runs: "
+        "no number is that GPU's then"
+    )
+
+
+def test_a_provider_that_did_not_start_behind_another_need_not_say_where_it_runs() -> None:
+    """As CUDA's without cuDNN: it has no node."""
+    native = FakeNative([TENSORRT], (TENSORRT, CPU))
+    native.echo = {TENSORRT: {"device_id": "0"}}
+    asked = [(one, {"device_id": "0"}) for one in (TENSORRT, CUDA)]
+    assert ort_gpu.check_echo(native, asked, "cuda:0") == {TENSORRT: {"device_id": "0"}, CUDA: {}}
+
+
+def test_arithmetic_that_the_session_does_not_report_back_is_noted() -> None:
+    asked = [(TENSORRT, {"device_id": "0", "trt_fp16_enable": "1", "other": "1"}), (CUDA, {"use_tf32": "0"})]
+    whole = {TENSORRT: {"device_id": "0", "trt_fp16_enable": "True"}, CUDA: {"use_tf32": "0"}}
     assert ort_gpu.silent_notes(whole, asked) == []
-    (said,) = ort_gpu.silent_notes({"TensorrtExecutionProvider": {"device_id": "0"}, CUDA: {}}, asked)
-    assert said == "the session does not report back trt_fp16_enable=1, device_id=0: that it runs so is not known"
+    (said,) = ort_gpu.silent_notes({TENSORRT: {"device_id": "0"}, CUDA: {}}, asked)
+    assert said == "the session does not report back trt_fp16_enable=1, use_tf32=0: that it runs so is not known"
 
 
-def test_a_session_that_reports_nothing_back_has_that_in_its_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+def opened(native: FakeNative) -> dict[str, object]:
+    """The facts of a session of CUDA's."""
+    facts: dict[str, object] = {}
+    framework, provider = FakeFramework(native), ort_providers.PROVIDERS["cuda"]
+    ort_gpu.opened(framework, Path("m.onnx"), Config(), provider, on_gpu(), facts)
+    return facts
+
+
+def test_what_a_session_reports_back_decides_whether_it_opens_and_with_which_notes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(ort_cuda, "ready", lambda *_: None)
     native = FakeNative([CUDA])
-    for echo, notes in (
-        ({}, [ort_gpu.SILENT % "device_id=0, use_tf32=0"]),
-        ({"device_id": "0", "use_tf32": "0"}, None),
-    ):
-        facts: dict[str, object] = {}
-        native.echo = {CUDA: dict(echo)}
-        ort_gpu.opened(
-            FakeFramework(native), Path("m.onnx"), Config(), ort_providers.PROVIDERS["cuda"], on_gpu(), facts
-        )
-        assert facts.get("notes") == notes
+    with pytest.raises(DeviceUnavailable, match="does not report back on which device"):
+        opened(native)
+    native.echo = {CUDA: {"device_id": "0"}}
+    assert opened(native)["notes"] == [ort_gpu.SILENT % "use_tf32=0"]
+    native.echo = {CUDA: {"device_id": "0", "use_tf32": "0"}}
+    assert "notes" not in opened(native)
 
 
 # Engines

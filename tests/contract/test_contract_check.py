@@ -81,6 +81,14 @@ def test_a_contract_that_is_true_has_no_problems_and_nothing_to_note(folder: Pat
     assert checked(folder) == Checked()
 
 
+@pytest.mark.parametrize(("name", "known"), [("gpu", True), ("edge-h200", True), ("mali-gpu", False), ("cpu", False)])
+def test_a_target_on_the_cpu_that_goes_by_a_gpus_name_is_noted(name: str, known: bool, folder: Path) -> None:
+    """Its numbers would stand under that name in every report."""
+    found = noted(folder, TEXT.replace("  ort-1:", f"  {name}:", 1))
+    assert [note for note in found if f"target `{name}` runs on `cpu`, whatever its name says" in note] == found
+    assert len(found) == known
+
+
 def test_the_project_s_own_contracts_are_true(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check_settings, "usable_cores", lambda: 2)
     for name in ("demo.yaml", "streaming.yaml"):

@@ -384,7 +384,9 @@ def test_a_meter_is_chosen_by_what_the_session_runs_on() -> None:
     assert kind({"device": "cuda:1"}) is GpuMeter
     with meter_for(job(), {"device": "cuda:0", "gpu": {"name": "a", "uuid": UUID}}, tuple) as one:
         assert isinstance(one, GpuMeter) and one._named == "a"
-    assert kind({"device": "cpu", "gpu": {"uuid": UUID}}) is GpuMeter
+    assert kind({"device": "CUDA:0"}) is GpuMeter
+    for device, meter in (("cpu", Rapl), ("npu:0", Unseen)):  # no GPU of NVIDIA's is what computes there
+        assert kind({"device": device, "gpu": {"uuid": UUID}}) is meter
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -47,9 +47,10 @@ def test_without_a_gpu_or_a_driver_no_word_is_taken(tmp_path: Path, monkeypatch:
 
 NVIDIAS = (
     "gpu gpu:0 GPU.0 gpu1 nvidia:0 NVIDIA-H200:0 H200 h100 other-H100-SXM gb200 B200 a100-80gb L40S v100 t4 "
+    "titan titanxp agx-orin xavier A16 m60 "
     "other-cuda:0 tensorrt:0 rtx4090 geforce tesla-p40 jetson cpu:H200 \uff47\uff50\uff55:0"
 )
-OTHERS = "webgpu:0 npu:7 rocm:0 amd-gpu mali-gpu other-made-up k210 ethos-u55 coreml edgetpu hailo-8 n100 m1"
+OTHERS = "webgpu:0 npu:7 rocm:0 amd-gpu mali-gpu other-made-up titanium k210 ethos-u55 coreml edgetpu hailo-8 n100 m1"
 
 
 def test_a_gpu_of_nvidias_goes_by_no_other_name_than_cudas() -> None:
@@ -61,6 +62,45 @@ def test_a_gpu_of_nvidias_goes_by_no_other_name_than_cudas() -> None:
     for device in ("cpu", *OTHERS.split()):
         gpu_named.demand(device)
         assert gpu_named.without_driver(device) == ""
+
+
+def test_who_runs_elsewhere_names_no_gpu_of_nvidias(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU's name beside a CPU's number would be taken for the GPU's. Another vendor's may be told in words."""
+    monkeypatch.setenv("FAKE_GPUS", "1")
+    named = {"name": "H200", "uuid": "GPU-1"}
+    for device in ("cpu", "cpu:0", "npu:0"):
+        with pytest.raises(DeviceUnavailable, match=f"runs on {device}, and names a GPU of NVIDIA's in its facts"):
+            gpu_named.demand(device, named)
+        gpu_named.demand(device, "a GPU of somebody's")
+
+
+MIG = {"name": "Made-up GPU 0 MIG 1g.18gb"}
+
+
+def test_a_gpu_is_called_what_the_driver_calls_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_GPUS", "2")
+    for number, gpu in (
+        (0, {"name": "Made-up GPU 0"}),
+        (1, {"name": "Made-up GPU 1"}),
+        (1, {}),
+        (0, "words"),
+        (0, MIG),
+    ):
+        gpu_named.demand(f"cuda:{number}", gpu)
+    with pytest.raises(DeviceUnavailable, match="cuda:1, but calls it a H200, and NVIDIA's driver a Made-up GPU 1"):
+        gpu_named.demand("cuda:1", {"name": "H200"})
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda:0"])
+@pytest.mark.parametrize("profile", [False, True])
+def test_a_worker_that_calls_what_computes_by_anothers_name_measures_and_profiles_nothing(
+    device: str, profile: bool, driver_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(driver_folder))
+    monkeypatch.setenv("FAKE_GPUS", "1")
+    told = measure(job("tests.run.on_a_gpu:NamesAnother", settings={"device": device}, profile=profile))
+    assert told.run.failure is not None
+    assert (told.run.failure.error, told.ear.payloads, told.run.facts) == ("DeviceUnavailable", [], {})
 
 
 def test_a_device_that_nothing_looks_at_is_noted_as_the_adapters_own_word_once() -> None:

@@ -33,9 +33,19 @@ def driver() -> Any:
 
 def used_bytes() -> int:
     """What of the GPU's memory is taken, by whomever."""
+    free, total = _told()
+    return total - free
+
+
+def free_bytes() -> int:
+    """What of the GPU's memory nobody has taken."""
+    return _told()[0]
+
+
+def _told() -> tuple[int, int]:
     free, total = ctypes.c_size_t(), ctypes.c_size_t()
     check(driver().cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total)))
-    return total.value - free.value
+    return free.value, total.value
 
 
 def check(code: int) -> None:

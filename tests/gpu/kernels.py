@@ -78,6 +78,9 @@ class Kernels:
         shape = (blocks, 1, 1, threads, 1, 1)
         check("starting a kernel", driver.cuLaunchKernel(self._found[name], *shape, 0, stream, parameters, 0))
 
+    def close(self) -> None:
+        check("unloading kernels", driver.cuModuleUnload(self._module))
+
     def _function(self, name: str) -> Any:
         return check(f"finding the kernel `{name}`", driver.cuModuleGetFunction(self._module, name.encode()))
 

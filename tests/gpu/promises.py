@@ -44,6 +44,9 @@ def before_ampere(gpu: cuda_probe.Gpu) -> bool:
     return int(gpu.capability.partition(".")[0]) < 8
 
 
+_SEEN: set[type] = set()
+
+
 class Conformance(AdapterConformance):
     """What every adapter promises anywhere, on the GPU."""
 
@@ -52,6 +55,15 @@ class Conformance(AdapterConformance):
 
     test_as_many_threads_work_as_facts_say = None  # type: ignore[assignment]
     """Not collected: threads of the CPU are not what computes here."""
+
+    @pytest.fixture(autouse=True)
+    def _on_the_gpu(self, examples: Sequence[Example]) -> None:
+        """Each check, whatever it looks at, is of an adapter that computes on the GPU: seen once a process."""
+        if type(self) in _SEEN:
+            return
+        with self._open(examples[0]) as session:
+            session.run(session.stage(examples[0].queries[0]))
+        _SEEN.add(type(self))
 
     def test_it_is_the_gpu(self, examples: Sequence[Example], gpu: cuda_probe.Gpu) -> None:
         with self._open(examples[0]) as session:

@@ -1,4 +1,4 @@
-"""Sessions on ``cuda:0``, the models they run, and how long their queries take; nothing here can run on a CPU."""
+"""Sessions that show that they compute on ``cuda:0``, the models they run, and how long their queries take."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from backends.ort import OnnxRuntimeAdapter
 from bench.device.adapter import ModelFiles, Query, Session, Settings, TensorSpec
 from bench.device.audit import audit_session
 from bench.device.library import open_library
 from bench.device.loop import quiet
 from bench.device.records import TensorJob
 from bench.device.scenarios import Issuer
+from tests.gpu import proven
 
 DEVICE = "cuda:0"
 
@@ -80,7 +80,7 @@ def _saved(path: Path, nodes: list[Any], tensors: list[Any], x: tuple[Any, ...],
 
 
 def opened(model: ModelFiles, extra: Mapping[str, Any] | None = None, **settings: Any) -> Session:
-    return OnnxRuntimeAdapter().open(model, Settings(**{"device": DEVICE, "extra": extra or {}, **settings}))
+    return proven.OnnxRuntime().open(model, Settings(**{"device": DEVICE, "extra": extra or {}, **settings}))
 
 
 def query(samples: int, size: int, seed: int = 0) -> Query:

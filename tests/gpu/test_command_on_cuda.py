@@ -12,7 +12,8 @@ import pytest
 
 from bench.conformance import Example
 from bench.conformance.examples import mixed, mlp, recurrent, weights
-from bench.device.adapter import ModelFiles
+from bench.device.adapter import ModelFiles, Session
+from tests.gpu.allocating import used_bytes
 from tests.gpu.promises import Conformance
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
@@ -43,6 +44,14 @@ class TestProgram(Conformance):
         (folder / "garbage.npz").write_bytes(b"no model" * 99)
         for name in ("garbage.npz", "missing.npz"):
             yield name, replace(good, artifacts={"npz": folder / name})
+
+    def _open(self, example: Example) -> Session:
+        """What a program holds of the GPU is the driver's word, not its own; CUDA's libraries alone are more."""
+        before = used_bytes()
+        session = super()._open(example)
+        session.run(session.stage(example.queries[0]))
+        assert used_bytes() - before > 32 << 20, "the program has nothing on the GPU"
+        return session
 
     def check_place(self, facts: Mapping[str, object]) -> None:
         assert "is the word of" in str(facts["notes"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.audits import is_early
-from tests.gpu.spins import spun
+from tests.gpu.runs import spun
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from bench.device.gpu_meter import GpuMeter
 from bench.device.metering import Metering
 from bench.device.nvml import Gpu, Nvml
 from bench.device.nvml_refusals import NotTold
+from tests.gpu import commands
 from tests.gpu.allocating import allocated
 from tests.gpu.sessions import layers, opened, query
 
@@ -168,16 +168,17 @@ targets:
 """
 
 
-def test_a_run_with_both_limits_is_judged_by_real_figures(tmp_path: Path) -> None:
-    model = layers(tmp_path, 16, SIZE).artifacts["onnx"]  # 256 MiB of weights
+def test_a_run_with_both_limits_is_judged_by_real_figures(tmp_path: Path, gpu: cuda_probe.Gpu) -> None:
+    model, weights = layers(tmp_path, 16, SIZE).artifacts["onnx"], 256 << 20
     (tmp_path / "contract.yaml").write_text(CONTRACT.replace("MODEL", model.name))
-    command = [sys.executable, "-m", "bench", "run", "contract.yaml", "--results", "results"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
-    (case,) = [json.loads(one.read_text()) for one in tmp_path.glob("results/*/cases/*.json")]
+    ran = commands.ran(tmp_path)
+    case = ran.cases["gpu"]
     found: dict[str, Any] = {one["metric"]: one for one in case["verdicts"]}
-    assert found["energy per query"]["outcome"] == "met", done.stdout
+    assert found["energy per query"]["outcome"] == "met", ran.printed
     assert found["energy per query"]["figure"]["value"] > 1000  # a millijoule
     if found["gpu memory"]["outcome"] == "not measured":
         assert "NVML" in found["gpu memory"]["reason"]
     else:
-        assert found["gpu memory"]["figure"]["value"] > 256 << 20
+        assert found["gpu memory"]["figure"]["value"] > weights
+    commands.demand_on_gpu(case, gpu)
+    assert ran.taken_bytes > weights

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
+from backends import cuda_probe
 from bench.conformance import Example, wide_onnx_example
-from bench.device.adapter import DeviceUnavailable, ModelFiles, Session, Settings
+from bench.device.adapter import DeviceUnavailable, ModelFiles, Query, Session, Settings
+from tests.gpu import commands
+from tests.gpu.commands import CPU, CUDA
 from tests.gpu.promises import SIZE, Computed, OnnxConformance, Promises
 from tests.gpu.sessions import DEVICE, layers, mixed, opened
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
-CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 UNSYNCHRONISED = "disable_synchronize_execution_providers"
 
 
 class OnDevice(OnnxConformance):
     """Examples with nodes that CUDA lacks may use the CPU for those."""
 
-    adapter = "backends.ort:OnnxRuntimeAdapter"
+    adapter = "tests.gpu.proven:OnnxRuntime"
     __test__ = False
     settings = Settings(device=DEVICE, extra={"cpu fallback": "allowed"})
 
@@ -77,6 +77,7 @@ def test_a_node_that_cuda_lacks_is_refused_by_name_or_recorded(folder: Path) -> 
     with pytest.raises(DeviceUnavailable, match="1 of 3 nodes would run on the CPU, not on cuda:0: Det `det`"):
         opened(mixed(folder))
     with opened(mixed(folder), {"cpu fallback": "allowed"}) as session:
+        session.run(session.stage(Query({"x": np.ones((1, 4, 4), np.float32)}, 1)))
         facts: Any = session.facts()
     assert facts["nodes by provider"] == {CUDA: 2, CPU: 1}
     assert facts[f"nodes on {CPU}"] == ["Det `det`"]
@@ -99,13 +100,12 @@ targets:
 """
 
 
-def test_a_gpu_out_of_memory_is_a_failure_and_the_next_case_runs(tmp_path: Path) -> None:
-    model = layers(tmp_path, 16, SIZE).artifacts["onnx"]  # 256 MiB of weights
+def test_a_gpu_out_of_memory_is_a_failure_and_the_next_case_runs(tmp_path: Path, gpu: cuda_probe.Gpu) -> None:
+    model = layers(tmp_path, 16, SIZE).artifacts["onnx"]
     (tmp_path / "contract.yaml").write_text(CONTRACT.replace("MODEL", model.name))
-    command = [sys.executable, "-m", "bench", "run", "contract.yaml", "--results", "results"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 3, done.stdout + done.stderr
-    stored = [json.loads(one.read_text()) for one in tmp_path.glob("results/*/cases/*.json")]
-    cases = {case["target"]: case for case in stored}
-    assert cases["starved"]["failure"]["error"] == "OutOfMemory"
-    assert [one["outcome"] for one in cases["gpu"]["verdicts"]] == ["met"]
+    found = commands.ran(tmp_path)
+    assert found.code == 3, found.printed
+    assert found.cases["starved"]["failure"]["error"] == "OutOfMemory"
+    assert [one["outcome"] for one in found.cases["gpu"]["verdicts"]] == ["met"]
+    commands.demand_on_gpu(found.cases["gpu"], gpu)
+    assert found.taken_bytes > 16 * SIZE * SIZE * 4

@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 import pytest
 
 from bench.device.adapter import ModelFiles, Session, Settings
+from tests.gpu.commands import CPU, TENSORRT
 from tests.gpu.promises import Computed, OnnxConformance, Promises
 from tests.gpu.sessions import DEVICE, layers, opened, query
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
-TENSORRT, CPU = "TensorrtExecutionProvider", "CPUExecutionProvider"
 BY_TENSORRT = {"provider": "tensorrt"}
 
 
@@ -24,7 +24,7 @@ def own_cache(cache: Path) -> Path:
 
 
 class OnDevice(OnnxConformance):
-    adapter = "backends.ort:OnnxRuntimeAdapter"
+    adapter = "tests.gpu.proven:OnnxRuntime"
     __test__ = False
     settings = Settings(device=DEVICE, extra=BY_TENSORRT)
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from backends import torch_cuda
+from backends import cuda_probe, torch_cuda
 from bench.conformance import Example, examples
 from bench.device.adapter import AdapterError, DeviceUnavailable, ModelFiles, Session, Settings
 from tests.backends import torch_models
 from tests.backends.torch_models import as_exported, as_torchscript
+from tests.gpu import commands
 from tests.gpu.promises import BATCH, GIB_S, MIB, SIZE, Computed, Conformance, Promises
 from tests.gpu.sessions import DEVICE, device_ns, median_ns, query
 from tests.gpu.torch_sessions import built_by, layers, opened
@@ -28,7 +26,7 @@ pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
 
 
 class OnDevice(Conformance):
-    adapter = "backends.pytorch:PyTorchAdapter"
+    adapter = "tests.gpu.proven:PyTorch"
     __test__ = False
 
     def make_examples(self, folder: Path) -> Sequence[Example]:
@@ -175,16 +173,17 @@ targets:
 """
 
 
-def test_a_gpu_out_of_memory_is_a_failure_in_torchs_words_and_the_next_case_runs(folder: Path, tmp_path: Path) -> None:
-    model = layers(folder, 16, SIZE).artifacts["torchscript"]  # 256 MiB of weights
+def test_a_gpu_out_of_memory_is_a_failure_in_torchs_words_and_the_next_case_runs(
+    folder: Path, tmp_path: Path, gpu: cuda_probe.Gpu
+) -> None:
+    model = layers(folder, 16, SIZE).artifacts["torchscript"]
     (tmp_path / "contract.yaml").write_text(CONTRACT.replace("MODEL", os.path.relpath(model, tmp_path)))
-    command = [sys.executable, "-m", "bench", "run", "contract.yaml", "--results", "results"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 3, done.stdout + done.stderr
-    stored = [json.loads(one.read_text()) for one in tmp_path.glob("results/*/cases/*.json")]
-    cases = {case["target"]: case for case in stored}
-    assert cases["starved"]["failure"]["error"] == "OutOfMemory"
-    assert "CUDA out of memory" in cases["starved"]["failure"]["message"]
-    assert [one["outcome"] for one in cases["gpu"]["verdicts"]] == ["met"]
-    names = {one["name"] for run in cases["gpu"]["process_runs"] for one in run["device_times"]}
+    found = commands.ran(tmp_path)
+    assert found.code == 3, found.printed
+    assert found.cases["starved"]["failure"]["error"] == "OutOfMemory"
+    assert "CUDA out of memory" in found.cases["starved"]["failure"]["message"]
+    assert [one["outcome"] for one in found.cases["gpu"]["verdicts"]] == ["met"]
+    names = {one["name"] for run in found.cases["gpu"]["process_runs"] for one in run["device_times"]}
     assert names == {"gpu compute", "enqueue"}
+    commands.demand_on_gpu(found.cases["gpu"], gpu)
+    assert found.taken_bytes > 16 * SIZE * SIZE * 4

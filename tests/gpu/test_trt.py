@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +18,7 @@ from backends.cuda_driver import Buffer, Context, driver
 from backends.trt import TensorRtAdapter
 from bench.device import memory
 from bench.device.adapter import AdapterError, ModelFiles, ModelRejected, Settings
+from tests.gpu import commands, proven
 from tests.gpu.promises import BATCH, RESIDENCIES, SIZE, Computed, before_ampere
 from tests.gpu.sessions import DEVICE, answer, layers, mixed, query
 from tests.gpu.trt_promises import OnTensorRt, TensorRtPromises
@@ -59,7 +57,7 @@ def context() -> Iterator[Context]:
 
 
 def opened(model: ModelFiles, extra: Mapping[str, Any] | None = None, **settings: Any) -> Any:
-    return TensorRtAdapter().open(model, Settings(**{"device": DEVICE, "extra": extra or {}, **settings}))
+    return proven.TensorRt().open(model, Settings(**{"device": DEVICE, "extra": extra or {}, **settings}))
 
 
 @pytest.mark.parametrize("computed", [Computed("fp32", "fp16", 2e-2), Computed("fp32", "bf16", 5e-2)], ids=str)
@@ -190,15 +188,16 @@ targets:
 """
 
 
-def test_only_the_first_process_of_a_run_builds(tmp_path: Path) -> None:
+def test_only_the_first_process_of_a_run_builds(tmp_path: Path, gpu: cuda_probe.Gpu) -> None:
     path = layers(tmp_path, 4, SIZE).artifacts["onnx"]
     text = CONTRACT.replace("MODEL", path.name)
     text = text.replace("HASH", hashlib.sha256(path.read_bytes()).hexdigest())
     (tmp_path / "contract.yaml").write_text(text)
-    command = [sys.executable, "-m", "bench", "run", "contract.yaml", "--results", "results"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=800, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (case,) = [json.loads(one.read_text()) for one in tmp_path.glob("results/*/cases/*.json")]
+    found = commands.ran(tmp_path)
+    assert found.code == 0, found.printed
+    case = found.cases["trt"]
     assert [one["outcome"] for one in case["verdicts"]] == ["met"]
     origins = [one["facts"]["engines"][0]["from"] for one in case["process_runs"]]
     assert origins == ["built", "found"]
+    commands.demand_on_gpu(case, gpu)
+    assert found.taken_bytes > 4 * SIZE * SIZE * 4

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import pytest
 
 from backends import cuda_probe
-from backends.trt import TensorRtAdapter, TensorRtRtxAdapter
+from backends.trt import TensorRtAdapter
 from bench.device.adapter import AdapterError, Settings
+from tests.gpu import proven
 from tests.gpu.sessions import DEVICE, layers, query
 from tests.gpu.trt_promises import OnTensorRt, TensorRtPromises
 
@@ -27,11 +28,11 @@ def test_a_gpu_that_it_builds_for_runs_and_another_is_refused_in_words(
 ) -> None:
     model = layers(folder, 1, 64)
     if builds_for(gpu):
-        with TensorRtRtxAdapter().open(model, Settings(device=DEVICE)) as session:
+        with proven.TensorRtRtx().open(model, Settings(device=DEVICE)) as session:
             session.run(session.stage(query(1, 64)))
         return
     with pytest.raises(AdapterError, match=f"does not build for GPUs of compute capability {gpu.capability}"):
-        TensorRtRtxAdapter().open(model, Settings(device=DEVICE))
+        proven.TensorRtRtx().open(model, Settings(device=DEVICE))
 
 
 class OnRtx:
@@ -43,14 +44,14 @@ class OnRtx:
 
 class TestHostResident(OnRtx, OnTensorRt):
     __test__ = True
-    adapter = "backends.trt:TensorRtRtxAdapter"
+    adapter = "tests.gpu.proven:TensorRtRtx"
 
 
 class TestDeviceResident(OnRtx, OnTensorRt):
     __test__ = True
-    adapter = "backends.trt:TensorRtRtxAdapter"
+    adapter = "tests.gpu.proven:TensorRtRtx"
     settings = Settings(device=DEVICE, residency="device")
 
 
 class TestSessions(OnRtx, TensorRtPromises):
-    kind: ClassVar[type[TensorRtAdapter]] = TensorRtRtxAdapter
+    kind: ClassVar[type[TensorRtAdapter]] = proven.TensorRtRtx

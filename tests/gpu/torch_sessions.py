@@ -1,4 +1,4 @@
-"""PyTorch on ``cuda:0``: the models it runs there; nothing here can run on a CPU."""
+"""PyTorch on ``cuda:0``: the models it runs there, and sessions of it that show that they compute there."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from backends.pytorch import PyTorchAdapter
 from bench.device.adapter import ModelFiles, Session, Settings, TensorSpec
 from tests.backends.torch_models import script
+from tests.gpu import proven
 from tests.gpu.kernels import Kernels
 
 DEVICE = "cuda:0"
@@ -79,4 +79,5 @@ def built_by(name: str, size: int = 256) -> ModelFiles:
 
 def opened(model: ModelFiles, extra: Mapping[str, Any] | None = None, **settings: Any) -> Session:
     asked = {"device": DEVICE, "residency": "device", **settings}
-    return PyTorchAdapter().open(model, Settings(**asked, extra=extra or {}))
+    session: Session = proven.PyTorch().open(model, Settings(**asked, extra=extra or {}))
+    return session

@@ -7,19 +7,20 @@ from typing import Any, ClassVar
 
 from backends.trt import TensorRtAdapter
 from bench.device.adapter import ModelFiles, Query, Session, Settings
+from tests.gpu import proven
 from tests.gpu.promises import Computed, OnnxConformance, Promises
 from tests.gpu.sessions import DEVICE, answer
 
 
 class OnTensorRt(OnnxConformance):
-    adapter = "backends.trt:TensorRtAdapter"
+    adapter = "tests.gpu.proven:TensorRt"
     __test__ = False
 
 
 class TensorRtPromises(Promises):
     """What 10, 11 and RTX have in common: each graph in its own types, and fp32 in TF32."""
 
-    kind: ClassVar[type[TensorRtAdapter]] = TensorRtAdapter
+    kind: ClassVar[type[TensorRtAdapter]] = proven.TensorRt
     computes: ClassVar[Sequence[Computed]] = (
         Computed("fp32", "fp32", 1e-4),
         Computed("fp32", "tf32", 1e-2),

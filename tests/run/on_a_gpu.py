@@ -41,3 +41,13 @@ class GpuSession(NullSession):
         if self._device != "cpu":
             said.update({GPU: {"name": "Made-up GPU 0", "uuid": UUID}, GPU_OWN: 512 << 20})
         return said
+
+
+class NamesAnother(OnAGpu):
+    """Calls the GPU, or the CPU that it runs on, what it likes."""
+
+    def open(self, model: ModelFiles, settings: Settings) -> NullSession:
+        session = super().open(model, settings)
+        facts = {**session.facts(), GPU: {"name": "H200", "uuid": UUID}}
+        session.facts = lambda: facts  # type: ignore[method-assign]
+        return session

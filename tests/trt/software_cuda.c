@@ -1,6 +1,7 @@
 /* NVIDIA's driver in software, for tests: libcuda.so.1 with host memory, asynchronous streams (a thread each), events,
-   captured graphs and a limit of memory. It runs no kernels but one that only takes time: a test puts its own function
-   into a stream (cuLaunchHostFunc). The real cuda.bindings.driver calls it; CUDA's runtime, which wants undocumented
+   captured graphs and a limit of memory (SOFTWARE_CUDA_BYTES names a file that may hold another). It runs no kernels but one that only takes time, and
+   where that has all PLACES for threads nothing else computes meanwhile: a test puts its own function into a stream
+   (cuLaunchHostFunc). The real cuda.bindings.driver calls it; CUDA's runtime, which wants undocumented
    tables, does not. Types are written out as in cuda.h, so that nothing of NVIDIA's is needed to build it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -15,6 +16,7 @@ enum {
   OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_INITIALIZED = 3, INVALID_DEVICE = 101, INVALID_CONTEXT = 201,
   INVALID_HANDLE = 400, NOT_FOUND = 500, NOT_READY = 600, CAPTURE_WRONG = 901
 };
+enum { PROCESSORS = 2, THREADS = 1024, PLACES = PROCESSORS * THREADS };
 enum kind { COPY, FILL, DELAY, HOLD, RECORD, CALL };
 
 typedef struct event { pthread_mutex_t lock; pthread_cond_t passed; int pending, was_recorded; double at; } event;
@@ -40,11 +42,21 @@ static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t opened = PTHREAD_COND_INITIALIZER;
 static int is_held;
 static int the_context;
+static double taken_until;  /* until then a kernel has every place */
 
 static double now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void spin(void *given);
+
+static void wait_for_a_place(void) {
+  for (double left; (left = taken_until - now()) > 0;) {
+    struct timespec t = {(time_t)left, (long)((left - (double)(time_t)left) * 1e9)};
+    nanosleep(&t, NULL);
+  }
 }
 
 static void do_it(op *one) {
@@ -53,7 +65,10 @@ static void do_it(op *one) {
     case COPY: memcpy(one->to, one->from, one->size); break;
     case FILL: memset(one->to, one->value, one->size); break;
     case DELAY: nanosleep(&t, NULL); break;
-    case CALL: one->call(one->argument); break;
+    case CALL:
+      if (one->call != spin) wait_for_a_place();
+      one->call(one->argument);
+      break;
     case HOLD:
       pthread_mutex_lock(&gate);
       while (is_held) pthread_cond_wait(&opened, &gate);
@@ -139,6 +154,12 @@ static int is_ours(uint64_t address, size_t size) {  /* whether all of it is mem
 
 int cuInit(unsigned flags) {
   (void)flags;
+  const char *name = getenv("SOFTWARE_CUDA_BYTES");
+  FILE *said = !is_started && name ? fopen(name, "r") : NULL;
+  if (said) {
+    if (fscanf(said, "%zu", &limit) != 1) limit = 0;
+    fclose(said);
+  }
   if (!is_started) { default_stream = new_stream(); is_started = 1; }
   return OK;
 }
@@ -148,7 +169,11 @@ int cuDeviceGet(int *device, int number) { *device = number; return number ? INV
 int cuDeviceGetName(char *name, int size, int device) { (void)device; snprintf(name, (size_t)size, "Software GPU"); return OK; }
 int cuDeviceGetUuid_v2(unsigned char *uuid, int device) { (void)device; memset(uuid, 7, 16); return OK; }
 int cuDeviceTotalMem_v2(size_t *size, int device) { (void)device; *size = limit; return OK; }
-int cuDeviceGetAttribute(int *value, int which, int device) { (void)device; *value = which == 75 ? 9 : 0; return OK; }
+int cuDeviceGetAttribute(int *value, int which, int device) {
+  (void)device;
+  *value = which == 75 ? 9 : which == 16 ? PROCESSORS : which == 39 ? THREADS : 0;
+  return OK;
+}
 int cuDevicePrimaryCtxSetFlags_v2(int device, unsigned flags) { (void)device; return flags == 1 || flags == 4 ? OK : INVALID_VALUE; }
 int cuDevicePrimaryCtxRetain(void **context, int device) { (void)device; *context = &the_context; __atomic_add_fetch(&retained, 1, __ATOMIC_SEQ_CST); return is_started ? OK : NOT_INITIALIZED; }
 int cuDevicePrimaryCtxRelease_v2(int device) { (void)device; return __atomic_sub_fetch(&retained, 1, __ATOMIC_SEQ_CST) < 0 ? INVALID_CONTEXT : OK; }
@@ -288,9 +313,11 @@ int cuModuleGetFunction(void **function, void *module, const char *name) {
 }
 int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned x, unsigned y, unsigned z, unsigned shared,
                    void *s, void **given, void **extra) {
-  (void)gx; (void)gy; (void)gz; (void)x; (void)y; (void)z; (void)shared; (void)extra;
+  (void)gy; (void)gz; (void)y; (void)z; (void)shared; (void)extra;
   READY();
   if (strncmp(function, "spin", 4)) return OK;
+  double until = now() + (double)*(uint64_t *)given[0] * 1e-9;
+  if (gx * x >= PLACES && until > taken_until) taken_until = until;
   spinning *one = malloc(sizeof *one);
   *one = (spinning){*(uint64_t *)given[0], *(uint64_t **)given[1]};
   put(of(s), (op){.kind = CALL, .call = spin, .argument = one});

@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.audits import is_early
 from tests.gpu import proof
-from tests.gpu.spins import spun
+from tests.gpu.runs import spun
 
 NS = 3_000_000
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from backends import cuda_probe
 from bench.conformance import onnx_examples
+from tests.gpu import commands
 
 CONTRACT = """\
 benchpact: 1
@@ -65,3 +67,28 @@ def test_a_model_that_tensorrt_does_not_take_is_not_measured_and_the_node_is_nam
     assert code == 3, printed
     assert case["failure"]["error"] == "ModelRejected"
     assert "TensorRT does not take mlp.onnx: node 0 Unique `odd`: UNSUPPORTED_NODE" in case["failure"]["message"]
+
+
+STARVED = """\
+targets:
+  starved: {backend: BACKEND, device: "cuda:0", residency: device}
+  fed: {backend: BACKEND, device: "cuda:0", residency: device}
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorrt", "tensorrt-rtx"])
+def test_a_gpu_out_of_memory_is_a_failure_of_that_name_and_the_next_case_runs(
+    backend: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By TensorRT's own words, which write it as one. The GPU has room again when the first case is stored."""
+    (place / "contract.yaml").write_text(CONTRACT.partition("targets:")[0] + STARVED.replace("BACKEND", backend))
+    size = place / "bytes"
+    size.write_text("1000")
+    monkeypatch.setenv("SOFTWARE_CUDA_BYTES", str(size))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path or "." for path in sys.path))
+    found = commands.ran(place, lambda _: size.unlink(missing_ok=True) if commands.cases(place) else None)
+    assert found.code == 3, found.printed
+    assert found.cases["starved"]["failure"]["error"] == "OutOfMemory"
+    assert "OutOfMemory (Requested size was" in found.cases["starved"]["failure"]["message"]
+    assert [one["outcome"] for one in found.cases["fed"]["verdicts"]] == ["met"]
+    commands.demand_on_gpu(found.cases["fed"], cuda_probe.numbered("cuda:0"))

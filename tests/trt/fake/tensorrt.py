@@ -362,7 +362,7 @@ class ICudaEngine:
         cuda, address = _cuda(), ctypes.c_uint64()
         code = cuda.cuMemAlloc_v2(ctypes.byref(address), SCRATCH_BYTES)
         if code:
-            _error(self._logger, f"Error Code 2: OutOfMemory (CUDA error {code}: out of memory)")
+            _error(self._logger, f"Error Code 2: OutOfMemory (Requested size was {SCRATCH_BYTES} bytes.)")
             return None
         return IExecutionContext(self, cuda, address.value)
 
