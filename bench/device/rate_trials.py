@@ -63,7 +63,7 @@ def search_rates(begin: Begin, job: Job, service_ns: int) -> Dict[str, Any]:
             break
         p50, p90, p99 = np.percentile(latencies, (50, 90, 99), method="inverted_cdf")
         tried.append([rate, len(latencies), int(p50), int(p90), int(p99)])
-        late_ns.append(late or 0)
+        late_ns += [] if late is None else [late]
         search.observe(rate, open_arrivals(job.arrivals, rate, seed).next(len(latencies)), latencies)
     if tried:
         search.finish()

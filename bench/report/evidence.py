@@ -184,9 +184,9 @@ def _search(processes: Iterable[ProcessRun]) -> list[str]:
     found = [one.searched for one in processes if one.searched is not None and one.searched.tried]
     if not found:
         return []
-    late = max((one.late_p50_ns or 0 for one in found), default=0)
-    told = f", issued {units.show(late, 'ns')} late in the median" if late else ""
-    return [f"{plural(sum(len(one.tried) for one in found), 'trial')} of rates by {_workers(found[0].crew)}{told}"]
+    late = [one.late_p50_ns for one in found if one.late_p50_ns is not None]
+    told = f"issued {units.show(max(late), 'ns')} late in the median" if late else "their lateness not known"
+    return [f"{plural(sum(len(one.tried) for one in found), 'trial')} of rates by {_workers(found[0].crew)}, {told}"]
 
 
 def _kind(arrivals: str) -> str:

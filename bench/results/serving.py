@@ -75,4 +75,4 @@ class Searched:
     crew: Crew = field(default_factory=lambda: Crew())
     """Who answered the trials; of it workers, sessions and cores."""
     late_p50_ns: int | None = None
-    """The middle trial's median lateness of issue."""
+    """The middle trial's median lateness of issue, of those in which a query found a worker free; None: in no trial."""

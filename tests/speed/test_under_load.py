@@ -90,6 +90,13 @@ def test_a_stall_is_seen_by_the_open_loop_and_not_by_the_closed_one(monkeypatch:
     assert len(arriving.lines(found)) == 4
 
 
+def test_a_lateness_that_a_process_does_not_tell_is_not_measured() -> None:
+    found = arriving.Arriving([(40, 900), (None, None), (50, 800)], None, None)
+    assert [(line.ours, line.kept) for line in arriving.lines(found)[:2]] == [("not measured", False)] * 2
+    found = arriving.Arriving([(40, 2 * MS), (50, 800)], None, None)
+    assert [(line.ours, line.kept) for line in arriving.lines(found)[:2]] == [("50 ns", True), ("2 ms", False)]
+
+
 def test_the_first_hundredth_to_arrive_waits_for_193_ms() -> None:
     assert arriving.expected_ns() == pytest.approx(193 * MS)
 
