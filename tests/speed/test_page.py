@@ -87,7 +87,7 @@ def sections(monkeypatch: pytest.MonkeyPatch) -> dict[str, Section]:
     monkeypatch.setattr(queue_of_one, "measure", lambda: (waited(), [Point(500.0, load)]))
     late = [(9000, 90_000)] * 3
     monkeypatch.setattr(arriving, "measure", lambda: arriving.Arriving(late, told(190e6), told(1e6)))
-    searches = dict.fromkeys(peak_rate.PEERS, (700.0, 30.0))
+    searches = dict.fromkeys((peak_rate.LOADGEN, peak_rate.ANALYZER), peak_rate.Search([700.0], [30.0]))
     monkeypatch.setattr(peak_rate, "measure", lambda: peak_rate.Searched(told(770.0), 34.0, searches))
     monkeypatch.setattr(four_scenarios, "measure", lambda: {name: beside() for name in four_scenarios.MODELS})
     monkeypatch.setattr(ten_million, "measure", lambda: ten_million.Large(200 << 20, 100 << 20, 0.5, 0.5))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bench.device.records import NEVER_NS
 from bench.units import show
@@ -13,7 +15,7 @@ from tests.device.queues import highest_rate_per_s, mean_wait_ns, wait_ns, waits
 from tests.speed import __main__ as program
 from tests.speed import fresh, reading
 from tests.speed.agreement import Told, above, meet, near, of_processes, quantities
-from tests.speed.peers import server_searches
+from tests.speed.peers import server_searches, window_search
 from tests.speed.under_load import arriving, drawing, four_scenarios, peak_rate, queue_of_one
 
 MS = 1_000_000
@@ -101,20 +103,41 @@ def test_the_first_hundredth_to_arrive_waits_for_193_ms() -> None:
     assert arriving.expected_ns() == pytest.approx(193 * MS)
 
 
+def window(queries: int, p99_ns: float) -> NDArray[np.float64]:
+    """The latencies of a window with this p99."""
+    return np.full(queries, p99_ns)
+
+
 def test_windows_settle_as_perf_analyzer_says() -> None:
-    alike, over = [(500.0, 3.0 * MS), (520.0, 3.2 * MS), (510.0, 3.1 * MS)], (500.0, 11.0 * MS)
-    assert server_searches.settles(alike)
-    assert server_searches.settles([(500.0, 9.0 * MS), *alike])
-    assert not server_searches.settles([over, *alike]), "one of the first three is over"
-    assert not server_searches.settles([*alike[:2], (510.0, 3.5 * MS)]), "never three alike"
-    assert not server_searches.settles([(500.0, MS), (400.0, MS), (500.0, MS)]), "throughputs differ"
+    alike, over = [window(500, 3.0 * MS), window(520, 3.2 * MS), window(510, 3.1 * MS)], window(500, 11.0 * MS)
+    assert window_search.settles([window(500, 9.0 * MS), *alike]) == (True, 4)
+    assert window_search.settles([over, *alike]) == (False, 3), "one of the first three is over"
+    assert window_search.settles([over, over, over]) == (False, 3), "alike, and over"
+    assert window_search.settles([*alike[:2], window(510, 3.6 * MS)]) == (False, 3), "never three alike"
+    assert window_search.settles([window(500, MS), window(400, MS), window(500, MS)]) == (False, 3)
+    assert window_search.settles([window(0, MS)] * 3) == (False, 3), "nothing was answered"
 
 
-def test_windows_of_a_real_device_tell_throughput_and_p99() -> None:
-    windows = server_searches.windows_at(100.0, window_s=0.1)
-    throughput, p99 = next(windows)
-    assert throughput > 0
-    assert p99 >= server_searches.SERVICE_NS
+def test_a_search_halves_its_range_and_pays_for_each_window() -> None:
+    tried: list[float] = []
+
+    def kept_up_to_773(rate: float) -> list[NDArray[np.float64]]:
+        tried.append(rate)
+        return [window(500, MS if rate <= 773 else 20 * MS)] * 10
+
+    rate, seconds = window_search.searched(kept_up_to_773)
+    assert 773 - window_search.STEP_PER_S < rate <= 773
+    assert tried[:4] == [100.0, 1000.0, 550.0, 775.0]
+    assert seconds == pytest.approx(len(tried) * 3 * 5)
+    assert window_search.searched(lambda _: [window(500, 20 * MS)] * 10) == (0.0, 15.0), "the first rate is not kept"
+
+
+def test_windows_of_the_queue_have_its_rate_and_its_p99() -> None:
+    windows = list(window_search.windows_at(500.0, 1))
+    assert len(windows) == window_search.MOST_WINDOWS
+    assert sum(len(one) for one in windows) == pytest.approx(25_000, rel=0.05)
+    expected = MS + wait_ns(500.0, MS, 0.99)
+    assert window_search.p99(np.concatenate(windows)) == pytest.approx(expected, rel=0.1)
 
 
 def test_doubling_and_halving_ends_at_the_last_rate_that_kept() -> None:
@@ -131,7 +154,7 @@ def test_doubling_and_halving_ends_at_the_last_rate_that_kept() -> None:
 
 
 def test_a_rate_that_was_not_found_is_a_line_that_is_not_kept() -> None:
-    peers = dict.fromkeys(peak_rate.PEERS, (700.0, 30.0))
+    peers = dict.fromkeys((peak_rate.LOADGEN, peak_rate.ANALYZER), peak_rate.Search([700.0], [30.0]))
     first, *rest = peak_rate.lines(peak_rate.Searched(None, 34.0, peers))
     assert (first.ours, first.kept) == ("not measured", False)
     assert [line.kept for line in rest] == [True, None, None, None, None]
