@@ -136,8 +136,9 @@ class Job:
     One timing holds ``calls_per_timing`` queries (0: as many as it takes near the clock's own cost).
     ``workers`` threads answer them, from batches of up to ``max_batch``, with up to ``queue`` waiting (0: any number).
     For each of ``aims``, a percentile and its limit (ns), the highest rate that keeps it is searched, for ``search_ns``
-    in all. ``companions`` are the further files of an artifact, by its kind; a framework finds them beside it.
-    ``programs`` are the files of ``code_dir`` that options name as what is run. The process keeps to ``cores``, where
+    in all, or down to ``min_search_ns``, if given, where queries are quick. ``companions`` are the further files of an
+    artifact, by its kind; a framework finds them beside it. ``programs`` are the files of ``code_dir`` that options
+    name as what is run. The process keeps to ``cores``, where
     there are any. ``token`` comes back in the hello: it is this job's.
     """
 
@@ -177,6 +178,7 @@ class Job:
     timeout_ns: int = 0
     aims: List[List[float]] = field(default_factory=list)
     search_ns: int = 0
+    min_search_ns: int = 0
     spawned_ns: int = 0
     packages: List[str] = field(default_factory=list)
     companions: Dict[str, List[str]] = field(default_factory=dict)
