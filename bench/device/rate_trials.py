@@ -10,6 +10,7 @@ import numpy as np
 from .arrivals import NS_PER_S, Schedule, open_arrivals
 from .bracket import Bracket
 from .crew import Crew
+from .lead import Lead, may_poll
 from .line import Line, Rules
 from .rate_search import LEAST_QUERIES, TRIALS, Aim, RateSearch
 from .records import Job
@@ -27,8 +28,11 @@ Begin = Callable[[float, int, int], Union[OpenLoop, Crew]]
 def one_thread(issuer: Issuer, job: Job) -> Begin:
     """This thread alone, query by query."""
 
+    lead = Lead(may_poll(threads=1))
+
     def begin(rate_per_s: float, seed: int, window_ns: int) -> OpenLoop:
-        return OpenLoop(issuer, job.arrivals, rate_per_s, seed, window_ns, _most(rate_per_s, window_ns))
+        most = _most(rate_per_s, window_ns)
+        return OpenLoop(issuer, job.arrivals, rate_per_s, seed, window_ns, most, lead=lead)
 
     return begin
 

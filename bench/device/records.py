@@ -93,7 +93,7 @@ BATCH = "batch"  # size, tried [[size, samples_per_s] …]
 BLOCK = "block"  # count, samples, start_ns, wall_ns, seen (disturbance.Watch); payload: count little-endian uint64, ns
 # … of an open loop, also: busy_ns, queue_max; of a soak in `seen` now and then: rss_bytes
 SERVED = "served"  # rate_per_s, arrivals, seed, unanswered, found_free, late_p50_ns, late_p90_ns, late_p99_ns,
-# … workers, sessions, cores [one a worker, where they are pinned];
+# … lead_ns, workers, sessions, cores [one a worker, where they are pinned];
 # … of a crew also: issues, batch_max, answered, dropped, timed_out
 SEARCHED = "searched"  # aims [[q, limit_ns] …], trials, curves, tried, late_p50_ns: see ``results.Searched``; also:
 # … workers, sessions, cores

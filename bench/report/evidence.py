@@ -155,7 +155,9 @@ def _late(served: Sequence[Serving]) -> str:
         most = max(one.found_free for one in served)
         return f"{plural(most, 'query', 'queries')} found it free: too few to tell how late they were issued"
     late = [f"{units.show(ns, 'ns')} {'late ' if where == MEDIAN else ''}{where}" for where, ns in worst.items()]
-    return "issued " + ", ".join(late)
+    leads = [one.lead_ns for one in served if one.lead_ns is not None]
+    polled = f", polled for up to {units.show(max(leads), 'ns')} before it" if leads else ""
+    return "issued " + ", ".join(late) + polled
 
 
 def _crew(crews: Sequence[Crew]) -> list[str]:

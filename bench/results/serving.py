@@ -47,6 +47,8 @@ class Serving:
     crew: Crew = field(default_factory=lambda: Crew())
     late_p90_ns: int | None = None
     """None also where an earlier version measured."""
+    lead_ns: int | None = None
+    """How long before an arrival the thread that waited for it stopped sleeping and polled the clock, at most."""
 
 
 @dataclass(frozen=True)

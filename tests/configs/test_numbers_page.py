@@ -14,7 +14,19 @@ from bench.contract.model import ScenarioSettings
 from bench.contract.scenario_words import ADAPTIVE, ADAPTIVE_MIN_NS, MIN_SEARCH_NS, SEARCH_NS, SOAK_NS, STREAMS
 from bench.device import audit_closure as closure
 from bench.device import audit_reading as reading
-from bench.device import batches, gpu_account, gpu_meter, grouping, loop, rapl, rate_trials, scenarios, serving, warmup
+from bench.device import (
+    batches,
+    gpu_account,
+    gpu_meter,
+    grouping,
+    lead,
+    loop,
+    rapl,
+    rate_trials,
+    scenarios,
+    serving,
+    warmup,
+)
 from bench.device.disturbance import SLOW_NS
 from bench.device.memory import EVERY_NS
 from bench.device.records import PHASES, Job
@@ -80,7 +92,7 @@ def test_the_table_of_timings_needed_is_the_codes_own() -> None:
         f"(`samples`, {STREAMS} by default)",
         f"each trial to have {rate_trials.OVER:.0f} queries over the limit",
         f"{MIN_SEARCH_NS // NS_PER_S} s at least and {SEARCH_NS // NS_PER_S} s at most",
-        f"sleeps until {loop.SPIN_NS // NS_PER_US} µs before it",
+        f"between {lead.LEAST_NS // NS_PER_US} µs and {lead.MOST_NS // NS_PER_MS} ms",
         f"in gaps of at least {loop.IDLE_NS // NS_PER_MS} ms between arrivals",
         f"where for {serving.LOOK_BY_NS // NS_PER_MS} ms there is none",
         f"to {(2 ** (1 / serving.STEPS) - 1) * 100:.1f} %",
