@@ -63,11 +63,9 @@ def beside() -> four_scenarios.Beside:
     percentiles = {"p50": told(14e3), "p90": told(15e3), "p99": told(30e3)}
     ours = {**dict.fromkeys(four_scenarios.OURS, percentiles), "Offline": {"time a sample": told(7e3)}}
     theirs = {name: {one: told(3e3 + value.value) for one, value in side.items()} for name, side in ours.items()}
-    call = {
-        "inside": told(14e3),
-        **{f"{kind} {name}": one for kind in ("inside", "cold", "warm") for name, one in percentiles.items()},
-    }
-    return four_scenarios.Beside(ours, {name: {**side, **call} for name, side in theirs.items()}, 900.0)
+    call = {f"{kind} {name}": one for kind in ("cold", "warm") for name, one in percentiles.items()}
+    empty = {f"empty {name}": told(3e3) for name in (*percentiles, "time a sample")}
+    return four_scenarios.Beside(ours, {name: {**side, **call, **empty} for name, side in theirs.items()}, [900] * 3)
 
 
 @pytest.fixture
