@@ -118,7 +118,8 @@ ms.
   calls less the last 8, are taken *off theirs*, percentile by percentile, before the intervals are compared (of our
   server, how late it issued in the median is left in). So what is left of LoadGen's report must be ours, and no part of
   it was used to say how much to take off. A high percentile of a sum is no sum of percentiles: there it is a rough
-  account. The last 8 calls stand beside ours in a row of their own, which is kept only within 5 %.
+  account. The last 8 calls stand beside ours in a row of their own, by the median of each side's
+  quickest process (beside it the slowest one's), which is kept only within 5 %.
   Offline is the time a sample, one over the throughput."""
 
 

@@ -104,12 +104,21 @@ def _off(beside: Beside, scenario: str, figure: str) -> float | None:
 
 
 def _of_the_call(where: str, ours: Told, theirs: Mapping[str, Told]) -> list[Line]:
-    """The call alone, by one clock, inside LoadGen's callback: after LoadGen's work, and made again right away."""
+    """The call alone, by one clock, inside LoadGen's callback: after LoadGen's work, and made again right away.
+
+    The latter by the quickest process of each side: what else the machine does only ever adds to a call.
+    """
     cold, warm = theirs[f"{COLD} p50"], theirs[f"{WARM} p50"]
+    again = f"{where}: the call alone, made again in LoadGen's callback, the quickest process"
     return [
         near(f"{where}: the call alone, after LoadGen's work", ours, cold, within=None),
-        near(f"{where}: the call alone, made again in LoadGen's callback", ours, warm),
+        near(again, _quickest(ours), _quickest(warm)),
     ]
+
+
+def _quickest(told: Told) -> Told:
+    least = min(told.processes)
+    return Told(least, least, max(told.processes), (least,))
 
 
 def _limits(seconds: float) -> str:
