@@ -24,6 +24,7 @@ from tests.speed.under_load import four_scenarios
 PACKAGES = ("benchpact", "numpy", "onnxruntime", "openvino", "torch", "mlcommons_loadgen", "polygraphy")
 ANSWERS = {True: "kept", False: "**not kept**", None: "–"}
 CORE = re.compile(r"pinned to core (\d+)")
+TOOK = re.compile(r"- measured in .+\n")
 AGAIN = re.compile(r"- measured anew since then \(`--again`\): (.+)\n")
 HOW = """\
 `make bench` writes this page; do not edit it. It installs the peers into an environment of their own
@@ -140,7 +141,7 @@ def renewed(text: str, sections: Mapping[str, Section]) -> str:
     older = [one for one in (before[1].split("; ") if before else ()) if one.partition(" (at")[0] not in sections]
     titles = [*older, *(title + priority() for title in sections)]
     said = f"- measured anew since then (`--again`): {'; '.join(titles)}\n"
-    text = AGAIN.sub(said, text) if before else text.replace(" s\n\n## ", f" s\n{said}\n## ", 1)
+    text = AGAIN.sub(said, text) if before else TOOK.sub(lambda took: took[0] + said, text, count=1)
     words = text.index("## How to read this")
     core = CORE.search(text, words)
     assert core is not None

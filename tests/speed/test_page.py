@@ -153,6 +153,20 @@ def test_a_rendered_page_reads_back_as_its_lines(sections: dict[str, Section]) -
     assert reading.wrong(text) == []
 
 
+def test_a_section_measured_again_is_named_once_with_the_priority_it_had(
+    sections: dict[str, Section], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the words on how to read the page are the program's own, whatever stood there."""
+    title = "Under load: lateness and stalls"
+    text = page.render(sections, cores=2, core=1, took_s=1.0).replace("**Peers.** What", "**Peers.** Whatever")
+    for said in ("", " (at real-time priority)"):
+        monkeypatch.setattr(page, "priority", lambda said=said: said)
+        text = page.renewed(text, {title: sections[title]})
+        assert f"- measured anew since then (`--again`): {title}{said}\n" in text
+    assert page.how(1) in text
+    assert reading.wrong(text) == []
+
+
 @pytest.mark.parametrize(
     ("was", "becomes", "complaint"),
     [
