@@ -77,6 +77,7 @@ def job_for(contract: Contract, case: Case, index: int, max_ns: int, allow_code:
         trace=str(scenario.trace.path.resolve()) if scenario.trace else None,
         aims=[list(aim) for one in case.requirements if (aim := max_rate_of(one.metric)) is not None],
         search_ns=search_ns,
+        min_search_ns=min(scenario.min_search_ns, search_ns),
         companions={one.kind: _companions(one) for one in contract.artifacts} if case.target.host else {},
         programs=program_files(case.target, contract.folder, programs) if case.target.host and allow_code else [],
         cores=list(case.target.cores),

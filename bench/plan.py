@@ -116,7 +116,7 @@ def _cases(target: Target, only: Sequence[str], names: Sequence[str]) -> list[Ca
         collects = any(one.block in ("accuracy", "agreement") for one in extra)
         scenario = settings[name]
         if not any(max_rate_of(one.metric) for one in own):
-            scenario = replace(scenario, search_ns=0)
+            scenario = replace(scenario, search_ns=0, min_search_ns=0)
         cases.append(Case(case_ids(names, name)[target.name], target, scenario, own + extra, collects))
     return cases
 

@@ -121,6 +121,8 @@ class ScenarioSettings:
     """Server: ``poisson``, ``constant``, ``bursts of 8``, or ``trace``."""
     search_ns: int = 0
     """Server: how long a process searches for the highest rates that keep a percentile; 0 where none is asked for."""
+    min_search_ns: int = 0
+    """Server: how long at least; so long where queries are quick, and ``search_ns`` where they are slow."""
     trace: Trace | None = None
     """Server: the recorded arrivals that are played; ``rate_per_s`` is then theirs."""
     workers: int = 1

@@ -168,11 +168,13 @@ DISTURBED = Field(
     Choice("what to do with them", ("keep", LEAVE_OUT), drop=LEAVE_OUT, ignore=LEAVE_OUT),
     "Whether verdicts are of all blocks, or of those that nothing disturbed; keep by default. Both are in the results",
 )
-SEARCH_NS = 15_000_000_000
+MIN_SEARCH_NS, SEARCH_NS = 5_000_000_000, 15_000_000_000
+"""A search that the contract gives no time to: a quick model's, and that of a model that needs as long or longer."""
 SEARCH_TIME = Field(
     "search time",
     Quantity("ns", 1e9, DAY_NS, "15 s"),
-    "How long one process searches for the highest rates (`max rate under p99 10 ms: 500/s`); 15 s by default",
+    "How long one process searches for the highest rates (`max rate under p99 10 ms: 500/s`); by default 5 s of a model"
+    " that answers a p99's 400 queries in half a second, and up to 15 s of a slower one",
 )
 PROMISE_OF_CALLS = (
     f"`promise: {CALLS_ALONE}` is for {' and '.join(COUNTED_IN)}: elsewhere calls wait for each other; leave it out"

@@ -16,8 +16,9 @@ from typing import Any, Callable, ContextManager, Deque, Dict, List, NamedTuple,
 
 import numpy as np
 
+from .lead import Lead
 from .line import Line, Query
-from .loop import IDLE_NS, SPIN_NS, Span, wait_until
+from .loop import IDLE_NS, Span, wait_until
 from .records import NEVER_NS
 from .scenarios import BLOCK_NS, Block
 from .serving import LOOK_BY_NS, Lateness, ServedBlock
@@ -59,6 +60,7 @@ class Crew:
     Opened, used as ``OpenLoop`` is, and closed when done. ``window_ns`` is waited for at the end, where it is given.
     ``timeout_ns`` only counts what is answered later than that; a query that is dropped is ``NEVER_NS`` late. With
     ``stays`` the workers stay at their stations when a line ends, and may ``follow`` another one until it is closed.
+    ``may_poll`` as long as sleeps end late (see ``lead``).
     """
 
     def __init__(
@@ -69,7 +71,9 @@ class Crew:
         window_ns: Optional[int] = None,
         timeout_ns: int = 0,
         stays: bool = False,
+        may_poll: bool = True,
     ) -> None:
+        self.lead = Lead(may_poll)
         self._station, self._timeout_ns, self._stays = station, timeout_ns, stays
         self._turn = Lock()
         self._idle = [True] * (1 + len(others))
@@ -218,10 +222,14 @@ class Crew:
             now = perf_counter_ns()
             if look_ns is not None and now >= look_ns and go_ns - now > IDLE_NS:
                 return ()
-            if go_ns - now > SPIN_NS:
-                sleep(min(go_ns - now - SPIN_NS, LOOK_BY_NS) / 1e9)
+            if go_ns - now > self.lead.ns:
+                wake_ns = min(go_ns - self.lead.ns, now + LOOK_BY_NS)
+                sleep((wake_ns - now) / 1e9)
+                self.lead.learn(perf_counter_ns() - wake_ns)
                 continue
             while now < go_ns:
+                if self._threads:
+                    sleep(0)  # lets go of the interpreter, which a worker that is back from the model waits for
                 now = perf_counter_ns()
             line.admit(now, sum(self._idle))
             self._depths.append(len(line) + sum(self._running))

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from time import perf_counter_ns, sleep
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 
+from .lead import Lead
+
 MAX_BLOCK = 1 << 16
 """Most queries in a block: bounds the worker's memory and the time between two looks at the deadline."""
 
-SPIN_NS = 100_000
-"""How long before an arrival the open loop stops sleeping and spins on the clock: about what a sleep oversleeps."""
 IDLE_NS = 1_000_000
 """A gap before the next arrival in which a look at deadlines and records delays no query."""
 
@@ -126,20 +126,23 @@ def open_block(
     look_by_ns: int,
     issued_ns: List[int],
     ended_ns: List[int],
+    lead: Lead,
 ) -> None:
     """Issue each query when it is due, or at once where it is overdue; note when each was issued and ended.
 
     All on the one clock. Issues one query at least; from ``look_ns`` on the block ends in the first gap of
-    ``IDLE_NS``, at ``look_by_ns`` it ends anyway. Until an arrival it sleeps, and spins for the last
-    ``SPIN_NS``. State moves on between two queries: where the next is due already, that is part of its wait.
+    ``IDLE_NS``, at ``look_by_ns`` it ends anyway. Until an arrival it sleeps, and polls the clock from
+    ``lead`` before it on. State moves on between two queries: where the next is due already, that is part of its wait.
     """
     clock = perf_counter_ns
     for query, due in zip(staged, due_ns):  # noqa: B905 - Python 3.8 knows no strict
         begin = clock()
         if begin >= look_ns and issued_ns and (due - begin > IDLE_NS or begin >= look_by_ns):
             return
-        if due - begin > SPIN_NS:
-            sleep((due - begin - SPIN_NS) / 1e9)
+        if due - begin > lead.ns:
+            wake = due - lead.ns
+            sleep((wake - begin) / 1e9)
+            lead.learn(clock() - wake)
         while begin < due:
             begin = clock()
         outputs = run(query)

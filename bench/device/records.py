@@ -93,7 +93,7 @@ BATCH = "batch"  # size, tried [[size, samples_per_s] …]
 BLOCK = "block"  # count, samples, start_ns, wall_ns, seen (disturbance.Watch); payload: count little-endian uint64, ns
 # … of an open loop, also: busy_ns, queue_max; of a soak in `seen` now and then: rss_bytes
 SERVED = "served"  # rate_per_s, arrivals, seed, unanswered, found_free, late_p50_ns, late_p90_ns, late_p99_ns,
-# … workers, sessions, cores [one a worker, where they are pinned];
+# … lead_ns, workers, sessions, cores [one a worker, where they are pinned];
 # … of a crew also: issues, batch_max, answered, dropped, timed_out
 SEARCHED = "searched"  # aims [[q, limit_ns] …], trials, curves, tried, late_p50_ns: see ``results.Searched``; also:
 # … workers, sessions, cores
@@ -136,8 +136,9 @@ class Job:
     One timing holds ``calls_per_timing`` queries (0: as many as it takes near the clock's own cost).
     ``workers`` threads answer them, from batches of up to ``max_batch``, with up to ``queue`` waiting (0: any number).
     For each of ``aims``, a percentile and its limit (ns), the highest rate that keeps it is searched, for ``search_ns``
-    in all. ``companions`` are the further files of an artifact, by its kind; a framework finds them beside it.
-    ``programs`` are the files of ``code_dir`` that options name as what is run. The process keeps to ``cores``, where
+    in all, or down to ``min_search_ns``, if given, where queries are quick. ``companions`` are the further files of an
+    artifact, by its kind; a framework finds them beside it. ``programs`` are the files of ``code_dir`` that options
+    name as what is run. The process keeps to ``cores``, where
     there are any. ``token`` comes back in the hello: it is this job's.
     """
 
@@ -177,6 +178,7 @@ class Job:
     timeout_ns: int = 0
     aims: List[List[float]] = field(default_factory=list)
     search_ns: int = 0
+    min_search_ns: int = 0
     spawned_ns: int = 0
     packages: List[str] = field(default_factory=list)
     companions: Dict[str, List[str]] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from typing import Any, ContextManager, Dict, Iterator, List, NamedTuple, Option
 from .adapter import Adapter, ModelFiles, Session, Settings
 from .arrivals import CONSTANT, Offsets, Schedule, open_arrivals
 from .crew import Crew, Station
+from .lead import may_poll, punctual
 from .library import SampleLibrary, SamplesRejected
 from .line import Line, Rules
 from .rate_trials import Begin, one_thread, with_crew
@@ -41,7 +42,7 @@ class Service(NamedTuple):
         fields.update(unanswered=loop.unanswered(), found_free=loop.lateness.count)
         late = loop.lateness.percentile
         fields.update(late_p50_ns=late(0.5), late_p90_ns=late(0.9), late_p99_ns=late(0.99))
-        fields.update(self.crew)
+        fields.update(self.crew, lead_ns=loop.lead.longest_ns)
         if isinstance(loop, Crew):
             fields.update(issues=loop.issues, batch_max=loop.batch_max, answered=loop.answered)
             fields.update(dropped=loop.dropped, timed_out=loop.timed_out)
@@ -55,7 +56,8 @@ def serving(job: Job, adapter: Adapter, issuer: Issuer, library: SampleLibrary, 
     rate, window_ns = rate_of(trace, job.rate_per_s, job.max_ns, job.max_queries)
     traffic = Traffic(job.arrivals, rate, job.arrivals_seed, window_ns, job.max_queries, trace)
     if not job.needs_crew:
-        yield Service(OpenLoop(issuer, *traffic), traffic, ALONE)
+        with punctual():
+            yield Service(OpenLoop(issuer, *traffic), traffic, ALONE)
         return
     line = Line(traffic.schedule(), Rules(job.max_batch, job.max_wait_ns, job.queue))
     until_ns = traffic.window_ns if traffic.is_timed else None
@@ -69,7 +71,8 @@ def searching(
 ) -> Iterator[Trying]:
     """Who answers the trials of a search for the highest rate: as in ``serving``, and the same for all of them."""
     if job.workers == job.max_batch == 1:
-        yield one_thread(issuer, job), ALONE
+        with punctual():
+            yield one_thread(issuer, job), ALONE
         return
     nobody = Line(Schedule(open_arrivals(CONSTANT, 1.0, 0), 0, 0), Rules(job.max_batch, job.max_wait_ns))
     with manned(job, adapter, issuer, library, model, nobody, None, stays=True) as (crew, told):
@@ -98,9 +101,11 @@ def manned(
     def set_up(session: Session) -> Station:
         return station_of(session, library, issuer.batch, job.max_batch)
 
-    with pinned(cores[0] if cores else None):
+    polls = may_poll(job.workers * settings.threads)
+    with pinned(cores[0] if cores else None), punctual():
         rest: List[Optional[int]] = [*cores[1:]] or [None] * (job.workers - 1)
-        crew = Crew(line, set_up(issuer.session), others(opened, set_up, rest), until_ns, job.timeout_ns, stays)
+        stations = others(opened, set_up, rest)
+        crew = Crew(line, set_up(issuer.session), stations, until_ns, job.timeout_ns, stays, polls)
         told = {"workers": job.workers, "sessions": 1 if shared else job.workers, "cores": cores}
         try:
             crew.open()

@@ -13,6 +13,7 @@ from typing import Any, List, NamedTuple, Optional
 import numpy as np
 
 from .arrivals import NS_PER_S, Offsets, Schedule, open_arrivals
+from .lead import Lead, may_poll
 from .loop import MAX_BLOCK, Span, open_block, wait_until
 from .scenarios import BLOCK_NS, Block, Issuer
 
@@ -57,6 +58,7 @@ class OpenLoop:
     A query that arrives while another runs waits for it. ``lateness`` is of those that found the model
     free: what the harness itself was late by (a wait in the queue is the model's). The schedule's zero
     is the first block's beginning. With a ``trace`` it is the recorded one, whose rate is ``rate_per_s``.
+    ``lead`` is what another loop has learnt of sleeps here.
     """
 
     def __init__(
@@ -68,8 +70,9 @@ class OpenLoop:
         window_ns: int,
         most: int,
         trace: Optional[Offsets] = None,
+        lead: Optional[Lead] = None,
     ) -> None:
-        self.lateness = Lateness()
+        self.lateness, self.lead = Lateness(), lead or Lead(may_poll(threads=1))
         self.answered = 0
         self._issuer = issuer
         self._timed = most * NS_PER_S / rate_per_s > window_ns
@@ -123,7 +126,17 @@ class OpenLoop:
         issued: List[int] = []
         ended: List[int] = []
         now = perf_counter_ns()
-        open_block(issuer.session.run, issuer.advance, staged, due_ns, now + BLOCK_NS, now + LOOK_BY_NS, issued, ended)
+        open_block(
+            issuer.session.run,
+            issuer.advance,
+            staged,
+            due_ns,
+            now + BLOCK_NS,
+            now + LOOK_BY_NS,
+            issued,
+            ended,
+            self.lead,
+        )
         return np.array(issued, np.int64), np.array(ended, np.int64)
 
     def _most_in_system(self, ended: Any) -> int:

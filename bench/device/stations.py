@@ -9,6 +9,7 @@ from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional
 
 from .adapter import Session
 from .crew import Station
+from .lead import punctual
 from .library import SampleLibrary
 from .scenarios import POOL_COUNT, firsts
 
@@ -80,7 +81,7 @@ def others(
     def opener(core: Optional[int]) -> Callable[[], ContextManager[Station]]:
         @contextmanager
         def station() -> Iterator[Station]:
-            with pinned(core), opened() as session:
+            with pinned(core), opened() as session, punctual():
                 yield set_up(session)
 
         return station

@@ -62,4 +62,5 @@ def _short(scenario: ScenarioSettings) -> ScenarioSettings:
         min_ns=min(scenario.min_ns, MOST_NS // 5),
         max_ns=min(scenario.max_ns, MOST_NS),
         search_ns=min(scenario.search_ns, 2 * MOST_NS),
+        min_search_ns=min(scenario.min_search_ns, 2 * MOST_NS),
     )

@@ -86,9 +86,9 @@ def _gap_ns(one: Serving) -> float:
 
 def late_search(runs: Sequence[ProcessRun], rate_per_s: float) -> str:
     """The same where the highest rate was searched for, and that was found."""
-    late = [one.searched.late_p50_ns or 0 for one in runs if one.searched is not None]
-    worst = max(late, default=0)
-    if worst * rate_per_s <= LATE * NS_PER_S:  # a rate of 0, which nothing keeps, is never too high
+    late = [one.searched.late_p50_ns for one in runs if one.searched is not None]
+    worst = max((ns for ns in late if ns is not None), default=None)
+    if worst is None or worst * rate_per_s <= LATE * NS_PER_S:  # a rate of 0, which nothing keeps, is never too high
         return ""
     return _cannot_keep(rate_per_s, worst, MEDIAN, NS_PER_S / rate_per_s)
 

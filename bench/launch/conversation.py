@@ -215,7 +215,10 @@ class Conversation:
         arrivals = str(fields["arrivals"])
         burst_of(arrivals)
         rate = finite(fields["rate_per_s"])
-        self._fields["serving"] = Serving(rate, arrivals, seed, unanswered, found_free, p50, p99, crew(fields), p90)
+        lead = maybe_whole(fields.get("lead_ns"))
+        self._fields["serving"] = Serving(
+            rate, arrivals, seed, unanswered, found_free, p50, p99, crew(fields), p90, lead
+        )
 
     def _hear_searched(self, fields: dict[str, Any], _: bytes) -> None:
         aims = tuple((finite(q), whole(limit_ns)) for q, limit_ns in fields["aims"])

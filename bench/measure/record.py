@@ -47,6 +47,8 @@ def settings_of(case: Case) -> dict[str, Json]:
         settled.update(preset=scenario.preset, preset_rules=rules(scenario.scenario))
     if scenario.search_ns:
         settled.update(search_ns=scenario.search_ns)
+        if scenario.min_search_ns < scenario.search_ns:
+            settled.update(min_search_ns=scenario.min_search_ns)
     if scenario.rate_per_s:
         settled.update(rate_per_s=scenario.rate_per_s, arrivals=scenario.arrivals)
         settled.update(workers=scenario.workers, max_batch=scenario.max_batch, max_wait_ns=scenario.max_wait_ns)

@@ -155,7 +155,9 @@ def _late(served: Sequence[Serving]) -> str:
         most = max(one.found_free for one in served)
         return f"{plural(most, 'query', 'queries')} found it free: too few to tell how late they were issued"
     late = [f"{units.show(ns, 'ns')} {'late ' if where == MEDIAN else ''}{where}" for where, ns in worst.items()]
-    return "issued " + ", ".join(late)
+    leads = [one.lead_ns for one in served if one.lead_ns is not None]
+    polled = f", polled for up to {units.show(max(leads), 'ns')} before it" if leads else ""
+    return "issued " + ", ".join(late) + polled
 
 
 def _crew(crews: Sequence[Crew]) -> list[str]:
@@ -184,9 +186,9 @@ def _search(processes: Iterable[ProcessRun]) -> list[str]:
     found = [one.searched for one in processes if one.searched is not None and one.searched.tried]
     if not found:
         return []
-    late = max((one.late_p50_ns or 0 for one in found), default=0)
-    told = f", issued {units.show(late, 'ns')} late in the median" if late else ""
-    return [f"{plural(sum(len(one.tried) for one in found), 'trial')} of rates by {_workers(found[0].crew)}{told}"]
+    late = [one.late_p50_ns for one in found if one.late_p50_ns is not None]
+    told = f"issued {units.show(max(late), 'ns')} late in the median" if late else "their lateness not known"
+    return [f"{plural(sum(len(one.tried) for one in found), 'trial')} of rates by {_workers(found[0].crew)}, {told}"]
 
 
 def _kind(arrivals: str) -> str:

@@ -47,6 +47,8 @@ class Serving:
     crew: Crew = field(default_factory=lambda: Crew())
     late_p90_ns: int | None = None
     """None also where an earlier version measured."""
+    lead_ns: int | None = None
+    """How long before an arrival the thread that waited for it stopped sleeping and polled the clock, at most."""
 
 
 @dataclass(frozen=True)
@@ -75,4 +77,4 @@ class Searched:
     crew: Crew = field(default_factory=lambda: Crew())
     """Who answered the trials; of it workers, sessions and cores."""
     late_p50_ns: int | None = None
-    """The middle trial's median lateness of issue."""
+    """The middle trial's median lateness of issue, of those in which a query found a worker free; None: in no trial."""

@@ -123,7 +123,9 @@ def _unasked(target: Target, scenario: str) -> Case:
     model = others.get(scenario) or next((others[name] for name in TIMED if name in others), ScenarioSettings(scenario))
     usual = model if scenario == model.scenario else ScenarioSettings(scenario)
     processes = FEW if model.adaptive else model.processes
-    fixed = replace(usual, processes=processes, least_processes=None, by_default=False, pooled=False, search_ns=0)
+    fixed = replace(
+        usual, processes=processes, least_processes=None, by_default=False, pooled=False, search_ns=0, min_search_ns=0
+    )
     settings = replace(fixed, min_ns=model.max_ns, max_ns=model.max_ns)
     return Case("", target, settings, (), False)
 

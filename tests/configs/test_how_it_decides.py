@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.contract.model import ScenarioSettings
-from bench.contract.scenario_words import ADAPTIVE, COUNTED_MIN_NS, SEARCH_NS
+from bench.contract.scenario_words import ADAPTIVE, COUNTED_MIN_NS, MIN_SEARCH_NS, SEARCH_NS
 from bench.judge.ballot import MOST_FAILURES
 from bench.judge.independent import LEAST, LEAST_CALLS, VOTES_SHARE
 from bench.judge.independent import MOST as MOST_COUNTED
@@ -53,7 +53,7 @@ def counted(q: float) -> int:
         f"a log gets a line for the next process where it was told nothing for {SILENT_NS // 10**9} s",
         f"where a process takes {SLOW_START_NS // 10**9} s or more to start",
         f"**`error rate: 5 %`** is decided by {fewest(0.05)} processes that agree instead of {fewest()}",
-        f"searched for in each process, {SEARCH_NS // 10**9} s long by default",
+        f"by default {MIN_SEARCH_NS // 10**9} s long of a model of 1 ms and up to {SEARCH_NS // 10**9} s of a slower",
         f"the limits that `init` proposes come from {('no', 'one', 'two')[PROCESSES]} short ones",
         f"from {fewest()} on, until it is decided, {ADAPTIVE.high} at most",
         f"a {CONFIDENCE * 100:.0f} % interval: about {(1 - CONFIDENCE) * 50:.1f} % each way if processes are alike",

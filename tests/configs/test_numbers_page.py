@@ -11,10 +11,22 @@ import pytest
 from bench.budget import GRACE_NS
 from bench.contract import presets
 from bench.contract.model import ScenarioSettings
-from bench.contract.scenario_words import ADAPTIVE, ADAPTIVE_MIN_NS, SOAK_NS, STREAMS
+from bench.contract.scenario_words import ADAPTIVE, ADAPTIVE_MIN_NS, MIN_SEARCH_NS, SEARCH_NS, SOAK_NS, STREAMS
 from bench.device import audit_closure as closure
 from bench.device import audit_reading as reading
-from bench.device import batches, gpu_account, gpu_meter, grouping, loop, rapl, scenarios, serving, warmup
+from bench.device import (
+    batches,
+    gpu_account,
+    gpu_meter,
+    grouping,
+    lead,
+    loop,
+    rapl,
+    rate_trials,
+    scenarios,
+    serving,
+    warmup,
+)
 from bench.device.disturbance import SLOW_NS
 from bench.device.memory import EVERY_NS
 from bench.device.records import PHASES, Job
@@ -78,7 +90,9 @@ def test_the_table_of_timings_needed_is_the_codes_own() -> None:
         f"in up to {batches.ROUNDS} rounds and {batches.SEARCH_NS // NS_PER_S} s in all",
         f"the smallest size with {batches.ABOUT_BEST * 100:.0f} % of the best throughput",
         f"(`samples`, {STREAMS} by default)",
-        f"sleeps until {loop.SPIN_NS // NS_PER_US} µs before it",
+        f"each trial to have {rate_trials.OVER:.0f} queries over the limit",
+        f"{MIN_SEARCH_NS // NS_PER_S} s at least and {SEARCH_NS // NS_PER_S} s at most",
+        f"between {lead.LEAST_NS // NS_PER_US} µs and {lead.MOST_NS // NS_PER_MS} ms",
         f"in gaps of at least {loop.IDLE_NS // NS_PER_MS} ms between arrivals",
         f"where for {serving.LOOK_BY_NS // NS_PER_MS} ms there is none",
         f"to {(2 ** (1 / serving.STEPS) - 1) * 100:.1f} %",

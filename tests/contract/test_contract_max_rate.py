@@ -27,11 +27,13 @@ def test_a_highest_rate_needs_no_rate(tmp_path: Path) -> None:
     found = read(tmp_path, SEARCH)
     assert (found.rate_per_s, found.search_ns, found.serves) == (0.0, 15 * 10**9, False)
     assert found.process_ns == 15 * 10**9
+    assert found.min_search_ns == 5 * 10**9
 
 
 def test_beside_a_rate_both_are_measured(tmp_path: Path) -> None:
     found = read(tmp_path, f"rate: 100/s, latency p99: 5 ms, time: 1 s, search time: 6 s, {SEARCH}")
     assert (found.serves, found.search_ns, found.process_ns) == (True, 6 * 10**9, 7 * 10**9)
+    assert found.min_search_ns == 6 * 10**9, "what is written is what is searched"
 
 
 def test_what_is_measured_at_a_rate_still_needs_one(tmp_path: Path) -> None:
@@ -62,6 +64,7 @@ def test_the_worker_is_told_percentiles_limits_and_time(tmp_path: Path) -> None:
     assert (job.search_ns, job.max_ns) == (6 * 10**9, 10**9)
     short = job_for(contract, case, 0, 700_000_000, False)
     assert (short.search_ns, short.max_ns) == (600_000_000, 100_000_000), "a time budget shortens both"
+    assert (job.min_search_ns, short.min_search_ns) == (6 * 10**9, 600_000_000)
 
 
 def test_no_time_is_kept_for_a_search_that_nobody_asked_for(tmp_path: Path) -> None:

@@ -83,6 +83,15 @@ def serve(
     return Served(crew, blocks, ran)
 
 
+@pytest.mark.parametrize(("workers", "lets_go"), [(1, False), (2, True)])
+def test_who_polls_for_an_arrival_lets_go_of_the_interpreter_where_others_may_want_it(
+    time: Virtual, workers: int, lets_go: bool
+) -> None:
+    """A worker that is back from the model would else wait for it, with its query's clock running."""
+    serve(time, lambda _: MS, 500.0, NS_PER_S // 10, workers)
+    assert (time.yields > 0) is lets_go
+
+
 def figures(found: NDArray[Any]) -> list[float]:
     return [float(found.mean()), *(float(one) for one in np.percentile(found, [50, 90, 99]))]
 

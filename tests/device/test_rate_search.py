@@ -11,9 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from bench.contract.scenario_words import MIN_SEARCH_NS, SEARCH_NS
 from bench.device.arrivals import Arrivals
 from bench.device.rate_search import TRIALS, Aim, RateSearch, Trial, estimate
+from bench.device.rate_trials import window_of
+from bench.device.records import Job
 from bench.device.replay import replay, services, sojourns
+from bench.stats.sequential import fewest
 from tests.device import queues
 
 MS = 1_000_000
@@ -47,11 +51,13 @@ def truth(service: Service, aim: Aim) -> float:
     return low
 
 
-def searched(service: Service, aims: list[Aim], seed: int, first_ns: float, factor: float = 1.0) -> RateSearch:
+def searched(
+    service: Service, aims: list[Aim], seed: int, first_ns: float, factor: float = 1.0, window_ns: int = 1500 * MS
+) -> RateSearch:
     random, search = np.random.default_rng(seed), RateSearch(aims, first_ns, "poisson", seed)
     for trial in range(TRIALS):
         rate = search.next_rate()
-        due = queues.arrivals(rate, 1000 * seed + trial, 1500 * MS)
+        due = queues.arrivals(rate, 1000 * seed + trial, window_ns)
         found = sojourns(due, service(random, len(due)))
         search.observe(rate, due, slower_when_behind(found, factor))
     search.finish()
@@ -69,6 +75,28 @@ def test_the_middle_of_three_searches_is_within_5_percent_of_the_truth(service: 
     true = truth(service, aim)
     found = [answer(searched(service, [aim], seed, first)) for seed, first in enumerate((0.5 * MS, MS, 3.0 * MS))]
     assert sorted(found)[1] == pytest.approx(true, rel=0.05)
+
+
+def test_the_shortest_default_search_leaves_the_middle_of_eight_where_it_was() -> None:
+    """As many processes as a verdict takes, 5 s each: how a model of 1 ms is searched unless the contract says more."""
+    aim, window_ns = Aim(0.99, 10 * MS), MIN_SEARCH_NS // TRIALS
+    found = [answer(searched(log_normal, [aim], seed, MS, window_ns=window_ns)) for seed in range(fewest())]
+    assert sorted(found)[len(found) // 2] == pytest.approx(truth(log_normal, aim), rel=0.05)
+
+
+def job_of(**words: Any) -> Job:
+    return Job("c", "a:B", "server", {}, [], [], **words)
+
+
+def test_a_trial_is_as_long_as_its_limits_need() -> None:
+    p99, most = [[0.99, 10 * MS]], {"search_ns": SEARCH_NS, "min_search_ns": MIN_SEARCH_NS}
+    assert window_of(job_of(aims=p99, **most), MS // 100) == MIN_SEARCH_NS // TRIALS, "never shorter"
+    assert window_of(job_of(aims=p99, **most), 2 * MS) == pytest.approx(800 * MS), "400 queries"
+    assert window_of(job_of(aims=p99, workers=2, **most), 4 * MS) == pytest.approx(800 * MS)
+    assert window_of(job_of(aims=[*p99, [0.999, 10 * MS]], **most), MS) == SEARCH_NS // TRIALS, "4,000 queries"
+    assert window_of(job_of(aims=[[0.5, S]], **most), 50 * MS) == SEARCH_NS // TRIALS, "a trial has 20 at least"
+    assert window_of(job_of(aims=p99, max_batch=8, **most), MS) == SEARCH_NS // TRIALS, "there is no replay to help"
+    assert window_of(job_of(aims=p99, search_ns=2 * S), MS) == 2 * S // TRIALS, "what is written is what is searched"
 
 
 def test_two_limits_are_searched_for_in_one_go() -> None:

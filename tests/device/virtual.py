@@ -21,11 +21,11 @@ class Virtual:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_ns = 1_000_000
-        self._order = 0
+        self._order = self.yields = 0
         self._ready: list[tuple[int, int, threading.Event]] = []
         for module in (crew, loop):
             monkeypatch.setattr(module, "perf_counter_ns", self.read)
-            monkeypatch.setattr(module, "sleep", lambda seconds: self.passes(round(seconds * 1e9)))
+            monkeypatch.setattr(module, "sleep", self.sleep)
         monkeypatch.setattr(crew, "Lock", lambda: _Lock(self))
         monkeypatch.setattr(crew, "Thread", lambda **words: _Thread(self, **words))
 
@@ -34,6 +34,12 @@ class Virtual:
         if self._ready and self._ready[0][0] < self.now_ns:
             self.passes(0)
         return self.now_ns
+
+    def sleep(self, seconds: float) -> None:
+        """For no time it lets others in; whoever is due comes in when the clock is read, which follows."""
+        self.yields += not seconds
+        if seconds:
+            self.passes(round(seconds * 1e9))
 
     def passes(self, duration_ns: int) -> None:
         """This thread sleeps; others run meanwhile."""

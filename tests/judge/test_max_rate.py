@@ -97,3 +97,12 @@ def test_a_rate_that_the_harness_could_not_keep_is_no_figure() -> None:
     assert "the harness itself cannot keep 697/s here" in figure.why_not
     little = [replace(one, searched=replace(one.searched, late_p50_ns=MS // 2)) for one in runs if one.searched]
     assert max_rate_figures(little, [NAME])[0].value is not None
+
+
+def test_a_lateness_that_no_trial_told_does_not_count_as_none() -> None:
+    """Of two processes the one that tells is believed; where none does the rate stands, and no lateness is made up."""
+    silent, late = run(0, 700.0), run(1, 700.0)
+    assert late.searched is not None
+    late = replace(late, searched=replace(late.searched, late_p50_ns=MS))
+    assert "the harness itself cannot keep" in max_rate_figures([silent, late], [NAME])[0].why_not
+    assert max_rate_figures([silent, silent], [NAME])[0].value == pytest.approx(700.0, rel=0.01)

@@ -231,16 +231,21 @@ def test_an_open_loop_tells_its_rate_its_queue_and_its_lateness() -> None:
     ("found_free", "told"),
     [
         ((1, 19, 3), "19 queries found it free: too few to tell how late they were issued"),
-        ((1, 20, 3), "issued 4 µs late in the median"),
-        ((99, 100, 3), "issued 4 µs late in the median, 20 µs at p90"),
-        ((999, 1000, 3), "issued 4 µs late in the median, 20 µs at p90, 70 µs at p99"),
+        ((1, 20, 3), "issued 4 µs late in the median, polled for up to 240 µs before it"),
+        ((99, 100, 3), "issued 4 µs late in the median, 20 µs at p90, polled for up to 240 µs before it"),
+        (
+            (999, 1000, 3),
+            "issued 4 µs late in the median, 20 µs at p90, 70 µs at p99, polled for up to 240 µs before it",
+        ),
     ],
 )
 def test_a_lateness_is_told_as_far_as_the_queries_tell_it(found_free: tuple[int, ...], told: str) -> None:
     found = verdict("server", latency("latency p99", 1e6, 9e5, 1.1e6), "at most", 2e6, "2 ms", MET, "within")
     runs = tuple(
-        replace(process(index), serving=Serving(9.0, "poisson", 1, 0, free, 4_000, 70_000, late_p90_ns=20_000))
-        for index, free in enumerate(found_free)
+        replace(
+            process(index), serving=Serving(9.0, "poisson", 1, 0, free, 4_000, 70_000, late_p90_ns=20_000, lead_ns=lead)
+        )
+        for index, (free, lead) in enumerate(zip(found_free, (None, 240_000, 100_000), strict=True))
     )
     text = " ".join(markdown(run(case("a", "null", "server", (found,), process_runs=runs))).split())
     assert f"0 in the system at most · {told} · warm-up" in text
@@ -269,7 +274,9 @@ def test_a_search_tells_who_answered_its_trials_and_how_late_they_were_issued() 
         return " ".join(markdown(run(case("a", "null", "server", (found,), process_runs=runs))).split())
 
     assert "4 trials of rates by 2 workers on one session, pinned to cores 0, 1, issued 9 µs late in the" in text(seen)
-    assert "4 trials of rates by one thread · " in text(replace(seen, crew=Crew(), late_p50_ns=None))
+    assert "4 trials of rates by one thread, their lateness not known · " in text(
+        replace(seen, crew=Crew(), late_p50_ns=None)
+    )
 
 
 def test_means_of_several_queries_are_told_as_such() -> None:

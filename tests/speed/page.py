@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 from collections.abc import Mapping, Sequence
@@ -17,10 +18,13 @@ from tests.judge.populations import EFFECT
 from tests.judge.wrong import POOLED
 from tests.speed import counting_calls, recording, soon, verdicts
 from tests.speed.lines import Line, Section, Table, lines_of
+from tests.speed.peers import window_search
 from tests.speed.under_load import four_scenarios
 
 PACKAGES = ("benchpact", "numpy", "onnxruntime", "openvino", "torch", "mlcommons_loadgen", "polygraphy")
 ANSWERS = {True: "kept", False: "**not kept**", None: "–"}
+CORE = re.compile(r"pinned to core (\d+)")
+TOOK = re.compile(r"- measured in .+\n")
 AGAIN = re.compile(r"- measured anew since then \(`--again`\): (.+)\n")
 HOW = """\
 `make bench` writes this page; do not edit it. It installs the peers into an environment of their own
@@ -98,19 +102,25 @@ ms.
 - *A device that stalls*: who arrives x after a stall of 200 ms began waits for 200 ms - x·(1 - ρ), and 1 % of all
   arrive in the first 10 ms. A closed loop asks one query a stall, and does not see the others that would have waited.
 - *The highest rate*: the true one is where Erlang's distribution has its p99 at 10 ms. *LoadGen's runs* are real
-  server tests of 2.5 s, kept where LoadGen calls them valid, its early stopping included. *perf_analyzer's windows*
-  follow its rules (three in a row whose throughputs and p99s are within 10 %, ten at most, none of the three over the
-  limit), with our arrivals and windows of 0.5 s instead of its 5 s. Both rates are doubled until one is not kept, then
-  halved down to 1 %.
+  server tests of 2.5 s, kept where LoadGen calls them valid, its early stopping included. Their rate is
+  doubled until one is not kept, then halved down to 1 %. *perf_analyzer's binary search* follows its rules and
+  defaults (`--request-rate-range 100:1000:10`; a rate is kept if three windows of 5 s in a row, of ten at most, are
+  alike within 10 % in throughput and p99, and the p99 of the three is under the limit). It takes minutes and finds
+  another rate each time, so it is made {searches} times on the same queue by arithmetic: shown are the middle one, in
+  square brackets the lowest and the highest rate, and how long the middle one's windows would take. Ours is a run of a
+  contract that says nothing but the line: the default processes, and each one's default search.
 - *Beside LoadGen*: the same session of our adapter, one thread, in LoadGen's test and in ours, {beside} processes
-  each. The server's arrivals are LoadGen's own, recorded and played in ours as a trace. LoadGen's clock starts in its
-  own thread and holds the way into Python and back, which our clock does not. How much that is, is told by timing the
-  session's call inside LoadGen's test too: what LoadGen reports beyond it (offline and in the server in the median,
-  else at the same percentile) is taken *off theirs* before the intervals are compared. In a loop that does nothing
-  else the call is quicker than after LoadGen's own work, which has passed through the caches between two calls. That
-  too is measured: in a test of its own the call is made again right away, 16 times, in the same callback on the same
-  thread. The first of these calls less the last 8 is taken off as well in single- and multi-stream. The last 8 stand
-  beside ours in a row of their own, which is kept only within 5 %: if it is not, the difference is not explained.
+  each, in turns, because the machine's speed changes by more than the two differ. The server's arrivals are LoadGen's
+  own, recorded and played in ours as a trace. LoadGen's clock starts in its own thread and holds the way into Python
+  and back, which our clock does not. How much that is, is told by what LoadGen reports of an *empty* call, in a test of
+  its own. In a loop that does nothing else the call is quicker than after LoadGen's own work, which has passed through
+  the caches between two calls. That too is measured: in a third test the call is made again right away, 16 times, in
+  the same callback on the same thread. The empty call's figure, and in single- and multi-stream the first of these
+  calls less the last 8, are taken *off theirs*, percentile by percentile, before the intervals are compared (of our
+  server, how late it issued in the median is left in). So what is left of LoadGen's report must be ours, and no part of
+  it was used to say how much to take off. A high percentile of a sum is no sum of percentiles: there it is a rough
+  account. The last 8 calls stand beside ours in a row of their own, by the median of each side's
+  quickest process (beside it the slowest one's), which is kept only within 5 %.
   Offline is the time a sample, one over the throughput."""
 
 
@@ -123,16 +133,27 @@ def render(sections: Mapping[str, Section], cores: int, core: int, took_s: float
 
 
 def renewed(text: str, sections: Mapping[str, Section]) -> str:
-    """The page with these sections of it measured anew, which it says; the count of what was kept follows."""
+    """The page with these sections of it measured anew, which it says; the count and the words on how follow."""
     for title, section in sections.items():
         begin = text.index(f"## {title}\n")
         text = text[:begin] + _written(title, section) + "\n\n" + text[text.index("\n## ", begin) + 1 :]
     before = AGAIN.search(text)
-    titles = dict.fromkeys([*(before[1].split("; ") if before else ()), *sections])
+    older = [one for one in (before[1].split("; ") if before else ()) if one.partition(" (at")[0] not in sections]
+    titles = [*older, *(title + priority() for title in sections)]
     said = f"- measured anew since then (`--again`): {'; '.join(titles)}\n"
-    text = AGAIN.sub(said, text) if before else text.replace(" s\n\n## ", f" s\n{said}\n## ", 1)
+    text = AGAIN.sub(said, text) if before else TOOK.sub(lambda took: took[0] + said, text, count=1)
+    words = text.index("## How to read this")
+    core = CORE.search(text, words)
+    assert core is not None
+    text = f"{text[:words]}## How to read this\n\n{how(int(core[1]))}\n"
     kept, missed = (text.count(f"| {ANSWERS[answer]} |\n") for answer in (True, False))
     return re.sub(r"\*\*\d+ of \d+ targets", f"**{kept} of {kept + missed} targets", text, count=1)
+
+
+def priority() -> str:
+    """Said where this process goes before all ordinary ones: other work on the machine then disturbs less."""
+    real = {getattr(os, name, None) for name in ("SCHED_FIFO", "SCHED_RR")}
+    return " (at real-time priority)" if real != {None} and os.sched_getscheduler(0) in real else ""
 
 
 def _written(title: str, section: Section) -> str:
@@ -157,6 +178,7 @@ def how(core: int) -> str:
         digits=recording.CALLS["digits"],
         rounds=soon.ROUNDS,
         beside=four_scenarios.PROCESSES,
+        searches=window_search.SEARCHES,
         founded=FOUNDED * needed(0.99),
         counted_runs=counting_calls.RUNS,
         counted_calls=counting_calls.CALLS,
@@ -183,7 +205,7 @@ def where(cores: int, took_s: float) -> str:
         f"load {facts['load_1m']:.2f} at the end",
         f"Python {facts['python']}",
         ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES if _is_installed(name)),
-        f"measured in {took_s:.0f} s",
+        f"measured in {took_s:.0f} s{priority()}",
     ]
     return "\n".join(f"- {one}" for one in told if one)
 

@@ -63,11 +63,9 @@ def beside() -> four_scenarios.Beside:
     percentiles = {"p50": told(14e3), "p90": told(15e3), "p99": told(30e3)}
     ours = {**dict.fromkeys(four_scenarios.OURS, percentiles), "Offline": {"time a sample": told(7e3)}}
     theirs = {name: {one: told(3e3 + value.value) for one, value in side.items()} for name, side in ours.items()}
-    call = {
-        "inside": told(14e3),
-        **{f"{kind} {name}": one for kind in ("inside", "cold", "warm") for name, one in percentiles.items()},
-    }
-    return four_scenarios.Beside(ours, {name: {**side, **call} for name, side in theirs.items()}, 900.0)
+    call = {f"{kind} {name}": one for kind in ("cold", "warm") for name, one in percentiles.items()}
+    empty = {f"empty {name}": told(3e3) for name in (*percentiles, "time a sample")}
+    return four_scenarios.Beside(ours, {name: {**side, **call, **empty} for name, side in theirs.items()}, [900] * 3)
 
 
 @pytest.fixture
@@ -87,7 +85,7 @@ def sections(monkeypatch: pytest.MonkeyPatch) -> dict[str, Section]:
     monkeypatch.setattr(queue_of_one, "measure", lambda: (waited(), [Point(500.0, load)]))
     late = [(9000, 90_000)] * 3
     monkeypatch.setattr(arriving, "measure", lambda: arriving.Arriving(late, told(190e6), told(1e6)))
-    searches = dict.fromkeys(peak_rate.PEERS, (700.0, 30.0))
+    searches = dict.fromkeys((peak_rate.LOADGEN, peak_rate.ANALYZER), peak_rate.Search([700.0], [30.0]))
     monkeypatch.setattr(peak_rate, "measure", lambda: peak_rate.Searched(told(770.0), 34.0, searches))
     monkeypatch.setattr(four_scenarios, "measure", lambda: {name: beside() for name in four_scenarios.MODELS})
     monkeypatch.setattr(ten_million, "measure", lambda: ten_million.Large(200 << 20, 100 << 20, 0.5, 0.5))
@@ -152,6 +150,20 @@ def test_every_figure_and_answer_of_the_page_in_docs_follows_from_what_it_prints
 def test_a_rendered_page_reads_back_as_its_lines(sections: dict[str, Section]) -> None:
     text = page.render(sections, cores=2, core=1, took_s=1.0)
     assert what_of(text) == [(title, line.what) for title, section in sections.items() for line in lines_of(section)]
+    assert reading.wrong(text) == []
+
+
+def test_a_section_measured_again_is_named_once_with_the_priority_it_had(
+    sections: dict[str, Section], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the words on how to read the page are the program's own, whatever stood there."""
+    title = "Under load: lateness and stalls"
+    text = page.render(sections, cores=2, core=1, took_s=1.0).replace("**Peers.** What", "**Peers.** Whatever")
+    for said in ("", " (at real-time priority)"):
+        monkeypatch.setattr(page, "priority", lambda said=said: said)
+        text = page.renewed(text, {title: sections[title]})
+        assert f"- measured anew since then (`--again`): {title}{said}\n" in text
+    assert page.how(1) in text
     assert reading.wrong(text) == []
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bench.device.records import NEVER_NS
 from bench.units import show
@@ -13,7 +16,7 @@ from tests.device.queues import highest_rate_per_s, mean_wait_ns, wait_ns, waits
 from tests.speed import __main__ as program
 from tests.speed import fresh, reading
 from tests.speed.agreement import Told, above, meet, near, of_processes, quantities
-from tests.speed.peers import server_searches
+from tests.speed.peers import server_searches, window_search
 from tests.speed.under_load import arriving, drawing, four_scenarios, peak_rate, queue_of_one
 
 MS = 1_000_000
@@ -90,24 +93,52 @@ def test_a_stall_is_seen_by_the_open_loop_and_not_by_the_closed_one(monkeypatch:
     assert len(arriving.lines(found)) == 4
 
 
+def test_a_lateness_that_a_process_does_not_tell_is_not_measured() -> None:
+    found = arriving.Arriving([(40, 900), (None, None), (50, 800)], None, None)
+    assert [(line.ours, line.kept) for line in arriving.lines(found)[:2]] == [("not measured", False)] * 2
+    found = arriving.Arriving([(40, 2 * MS), (50, 800)], None, None)
+    assert [(line.ours, line.kept) for line in arriving.lines(found)[:2]] == [("50 ns", True), ("2 ms", False)]
+
+
 def test_the_first_hundredth_to_arrive_waits_for_193_ms() -> None:
     assert arriving.expected_ns() == pytest.approx(193 * MS)
 
 
+def window(queries: int, p99_ns: float) -> NDArray[np.float64]:
+    """The latencies of a window with this p99."""
+    return np.full(queries, p99_ns)
+
+
 def test_windows_settle_as_perf_analyzer_says() -> None:
-    alike, over = [(500.0, 3.0 * MS), (520.0, 3.2 * MS), (510.0, 3.1 * MS)], (500.0, 11.0 * MS)
-    assert server_searches.settles(alike)
-    assert server_searches.settles([(500.0, 9.0 * MS), *alike])
-    assert not server_searches.settles([over, *alike]), "one of the first three is over"
-    assert not server_searches.settles([*alike[:2], (510.0, 3.5 * MS)]), "never three alike"
-    assert not server_searches.settles([(500.0, MS), (400.0, MS), (500.0, MS)]), "throughputs differ"
+    alike, over = [window(500, 3.0 * MS), window(520, 3.2 * MS), window(510, 3.1 * MS)], window(500, 11.0 * MS)
+    assert window_search.settles([window(500, 9.0 * MS), *alike]) == (True, 4)
+    assert window_search.settles([over, *alike]) == (False, 3), "one of the first three is over"
+    assert window_search.settles([over, over, over]) == (False, 3), "alike, and over"
+    assert window_search.settles([*alike[:2], window(510, 3.6 * MS)]) == (False, 3), "never three alike"
+    assert window_search.settles([window(500, MS), window(400, MS), window(500, MS)]) == (False, 3)
+    assert window_search.settles([window(0, MS)] * 3) == (False, 3), "nothing was answered"
 
 
-def test_windows_of_a_real_device_tell_throughput_and_p99() -> None:
-    windows = server_searches.windows_at(100.0, window_s=0.1)
-    throughput, p99 = next(windows)
-    assert throughput > 0
-    assert p99 >= server_searches.SERVICE_NS
+def test_a_search_halves_its_range_and_pays_for_each_window() -> None:
+    tried: list[float] = []
+
+    def kept_up_to_773(rate: float) -> list[NDArray[np.float64]]:
+        tried.append(rate)
+        return [window(500, MS if rate <= 773 else 20 * MS)] * 10
+
+    rate, seconds = window_search.searched(kept_up_to_773)
+    assert 773 - window_search.STEP_PER_S < rate <= 773
+    assert tried[:4] == [100.0, 1000.0, 550.0, 775.0]
+    assert seconds == pytest.approx(len(tried) * 3 * 5)
+    assert window_search.searched(lambda _: [window(500, 20 * MS)] * 10) == (0.0, 15.0), "the first rate is not kept"
+
+
+def test_windows_of_the_queue_have_its_rate_and_its_p99() -> None:
+    windows = list(window_search.windows_at(500.0, 1))
+    assert len(windows) == window_search.MOST_WINDOWS
+    assert sum(len(one) for one in windows) == pytest.approx(25_000, rel=0.05)
+    expected = MS + wait_ns(500.0, MS, 0.99)
+    assert window_search.p99(np.concatenate(windows)) == pytest.approx(expected, rel=0.1)
 
 
 def test_doubling_and_halving_ends_at_the_last_rate_that_kept() -> None:
@@ -124,7 +155,7 @@ def test_doubling_and_halving_ends_at_the_last_rate_that_kept() -> None:
 
 
 def test_a_rate_that_was_not_found_is_a_line_that_is_not_kept() -> None:
-    peers = dict.fromkeys(peak_rate.PEERS, (700.0, 30.0))
+    peers = dict.fromkeys((peak_rate.LOADGEN, peak_rate.ANALYZER), peak_rate.Search([700.0], [30.0]))
     first, *rest = peak_rate.lines(peak_rate.Searched(None, 34.0, peers))
     assert (first.ours, first.kept) == ("not measured", False)
     assert [line.kept for line in rest] == [True, None, None, None, None]
@@ -132,29 +163,56 @@ def test_a_rate_that_was_not_found_is_a_line_that_is_not_kept() -> None:
     assert list(reading._answer_wrong(row)) == []
 
 
-def test_what_loadgen_reports_beyond_the_call_is_taken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def loadgen_says(arrivals: list[int]) -> dict[str, Any]:
+    """A process of LoadGen's side, of figures that nobody measured."""
+    figures = {"p50": 50_000.0, "p90": 60_000.0, "p99": 70_000.0}
+    parts = {"empty": 20_000.0, "cold": 31_000.0, "warm": 26_000.0}
+    figures |= {f"{what} {name}": value for what, value in parts.items() for name in ("p50", "p90", "p99")}
+    offline = {"time a sample": 9000.0, "empty time a sample": 2000.0}
+    return {**dict.fromkeys(four_scenarios.OURS, figures), "Offline": offline, "arrivals": arrivals}
+
+
+def test_what_loadgen_reports_of_an_empty_call_is_taken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Our side is measured for real; LoadGen itself is in the environment of `make bench` alone."""
-    figures = {"p50": 50_000.0, "p90": 60_000.0, "p99": 70_000.0, "inside": 30_000.0}
-    call = {"inside": 30_000.0, "cold": 31_000.0, "warm": 26_000.0}
-    figures |= {f"{what} {name}": value for what, value in call.items() for name in ("p50", "p90", "p99")}
-    theirs = {**dict.fromkeys(four_scenarios.OURS, figures), "Offline": {"time a sample": 9000.0, "inside": 7000.0}}
-    arrivals = [number * MS for number in range(400)]
-    monkeypatch.setattr(fresh, "measured", lambda *_: {**theirs, "arrivals": arrivals})
+    monkeypatch.setattr(fresh, "measured", lambda *_: loadgen_says([number * MS for number in range(400)]))
     monkeypatch.setattr(four_scenarios, "MODELS", ("digits",))
     found = four_scenarios.measure(processes=2, seconds=0.1)
     lines = four_scenarios.lines(found)
-    alone = ["the call alone, after LoadGen's work", "the call alone, made again in LoadGen's callback"]
+    alone = [
+        "the call alone, after LoadGen's work",
+        "the call alone, made again in LoadGen's callback, the quickest process",
+    ]
     percentiles = ["p50", "p90", "p99"]
     whats = [*percentiles, *alone, *percentiles, *alone, *percentiles, "time a sample"]
     assert [line.what.partition(": ")[2] for line in lines] == whats
-    assert lines[0].target == "[ ] meet, 25 µs off theirs", "20 µs of the driver, 5 µs of its work upon the call"
-    assert lines[1].target == "[ ] meet, 35 µs off theirs"
+    assert {line.target for line in lines[:3]} == {"[ ] meet, 25 µs off theirs"}, "20 µs of the driver, 5 of its work"
     assert (lines[3].theirs, lines[3].target) == ("31 µs", "none")
     assert (lines[4].theirs, lines[4].target) == ("26 µs", "± 5 %")
-    (off_ns,) = quantities(lines[10].target)
-    assert off_ns == pytest.approx(20_000, rel=0.02), "a server's call comes after a wait on both sides"
+    late_ns = sorted(one or 0 for one in found["digits"].late_ns)[0]
+    assert quantities(lines[10].target) == [pytest.approx(20_000 - late_ns, rel=0.006)], (
+        "no work of its own: we wait too"
+    )
     assert lines[-1].target == "[ ] meet, 2 µs off theirs"
     assert all(quantities(line.ours)[0] < NEVER_NS for line in lines)
+
+
+def test_a_figure_that_loadgen_did_not_earn_by_its_own_work_is_not_kept() -> None:
+    """Nothing of the report itself says how much is taken off: reported 10 µs more, it does not meet ours any more."""
+    says = loadgen_says([])
+    theirs = {
+        name: {one: of_processes([value] * 3) for one, value in says[name].items()} for name in four_scenarios.OURS
+    }
+    ours = {name: {one: of_processes([25_000.0] * 3) for one in ("p50",)} for name in four_scenarios.OURS}
+    ours["Offline"] = {"time a sample": of_processes([7000.0] * 3)}
+    beside = four_scenarios.Beside(ours, theirs, [5_000, None, 5_000])
+    kept = {line.what: line.kept for line in four_scenarios.lines({"m": beside})}
+    assert kept["m, single-stream: p50"] and kept["m, offline: time a sample"]
+    assert not kept["m, server: p50"], "50 - 20 + 5 is not 25"
+    theirs["SingleStream"]["p50"] = of_processes([60_000.0] * 3)
+    assert not four_scenarios.lines({"m": beside})[0].kept
+    unknown = four_scenarios.Beside(ours, theirs, [None])
+    (server,) = (one for one in four_scenarios.lines({"m": unknown}) if "server" in one.what)
+    assert (server.ours, server.kept) == ("not measured", False), "how late ours issued is not known"
 
 
 def test_a_drawing_is_made_again_of_the_values_it_holds() -> None:

@@ -1,8 +1,8 @@
 """LoadGen in its four scenarios, driving our adapter's session: what it reports, and its server's arrivals.
 
 ``python -m tests.speed.peers.four_scenarios SUBJECT SECONDS FILE`` writes the figures to FILE as JSON: scenario ->
-figure -> ns. Offline's figure is the time a sample, one over its throughput. ``inside`` is what the session's call
-alone took in the same test, by the clock that we use: what LoadGen reports beyond it is the driver's.
+figure -> ns. Offline's figure is the time a sample, one over its throughput. ``empty`` is what LoadGen reports of a
+call that does nothing, in a test of its own: the driver's part.
 
 In a test of their own, single- and multi-stream make the call again and again before they complete the query. ``cold``
 is the first of these calls, which comes after LoadGen's own work, ``warm`` are the last, which come after the same
@@ -30,8 +30,8 @@ STREAMS, BATCH, RATE_PER_S = 8, 64, 1000.0
 SAMPLES = 64
 SAMPLES_A_CALL = {SINGLE: 1, MULTI: STREAMS, SERVER: 1, OFFLINE: BATCH}
 NAMES = {"p50": "50.00", "p90": "90.00", "p99": "99.00"}
-PER_SAMPLE, INSIDE, ARRIVALS = "time a sample", "inside", "arrivals"
-COLD, WARM = "cold", "warm"
+PER_SAMPLE, ARRIVALS = "time a sample", "arrivals"
+EMPTY, COLD, WARM = "empty", "cold", "warm"
 AGAIN, WARM_FROM = 16, 8
 """How often the call is made again, and from which time on it is warm: the first few times it still gets faster."""
 OFFLINE_PER_S = {"tiny": 500_000, "digits": 100_000}
@@ -79,8 +79,10 @@ def measure(name: str, seconds: float, folder: Path) -> dict[str, Any]:
     for scenario, samples in SAMPLES_A_CALL.items():
         staged = [session.stage(library.query(first, samples)) for first in range(0, SAMPLES, samples)]
         timed = Timed(session.run, staged, samples)
-        summary = _driven(timed, scenario, seconds, name)
-        found[scenario] = _figures(scenario, summary, timed.took_ns, samples)
+        empty = Timed(_nothing, staged, samples)
+        found[scenario] = _figures(scenario, _driven(timed, scenario, seconds, name))
+        driver = _figures(scenario, _driven(empty, scenario, seconds, name))
+        found[scenario].update({f"{EMPTY} {figure}": ns for figure, ns in driver.items()})
         if scenario in (SINGLE, MULTI):
             repeated = Repeated(session.run, staged, samples)
             _driven(repeated, scenario, seconds, name)
@@ -100,12 +102,14 @@ def _percentiles(what: str, took_ns: list[int]) -> dict[str, float]:
     return {f"{what} {name}": nearest_rank(took_ns, float(q) / 100) for name, q in NAMES.items()}
 
 
-def _figures(scenario: str, summary: str, took_ns: list[int], samples: int) -> dict[str, float]:
+def _nothing(_: Any) -> None:
+    """A call that takes no time."""
+
+
+def _figures(scenario: str, summary: str) -> dict[str, float]:
     if scenario == OFFLINE:
-        inside = sum(took_ns) / len(took_ns) / samples
-        return {PER_SAMPLE: 1e9 / told(summary, "Samples per second"), INSIDE: inside}
-    figures = {name: told(summary, f"{percent} percentile latency (ns)") for name, percent in NAMES.items()}
-    return {**figures, INSIDE: nearest_rank(took_ns, 0.5), **_percentiles(INSIDE, took_ns)}
+        return {PER_SAMPLE: 1e9 / told(summary, "Samples per second")}
+    return {name: told(summary, f"{percent} percentile latency (ns)") for name, percent in NAMES.items()}
 
 
 def _settings(scenario: str, seconds: float, name: str) -> Any:

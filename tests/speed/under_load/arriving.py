@@ -23,7 +23,7 @@ Q = 0.99
 class Arriving:
     """Lateness of each process (median, p99; ns), and the p99 of open and closed loop on a device that stalls."""
 
-    late_ns: Sequence[tuple[int, int]]
+    late_ns: Sequence[tuple[int | None, int | None]]
     open_loop: Told | None
     closed_loop: Told | None
 
@@ -38,7 +38,7 @@ def measure(seconds: int = 2, stalled_seconds: int = 4, closed_seconds: int = 2)
     targets = {"idle": runs.target("null", null), "stalls": runs.target(runs.STALLING, f"{opened}, {closed}")}
     with runs.ran(targets) as run:
         serving = [one.serving for one in runs.case_of(run, "idle", "server").process_runs]
-        late = [(one.late_p50_ns or 0, one.late_p99_ns or 0) for one in serving if one is not None]
+        late = [(None, None) if one is None else (one.late_p50_ns, one.late_p99_ns) for one in serving]
         loops = [runs.percentile(run, runs.case_of(run, "stalls", one), Q) for one in ("server", "single-stream")]
         return Arriving(late, loops[0], loops[1])
 
@@ -54,13 +54,20 @@ def expected_ns() -> float:
     return STALL_NS - (1 - Q) * EVERY_NS * (1 - load) + SERVICE_NS
 
 
+def _worst(what: str, late_ns: Sequence[int | None], most_ns: int) -> Line:
+    """Not measured where any process does not tell: no query of it found the model free."""
+    told, target = [one for one in late_ns if one is not None], f"≤ {show(most_ns, 'ns')}"
+    if not told or len(told) < len(late_ns):
+        return bounded(what, NOT_MEASURED, target, False)
+    return bounded(what, show(max(told), "ns"), target, max(told) <= most_ns)
+
+
 def lines(found: Arriving) -> list[Line]:
     """Lateness by its worst process, and the two loops beside what the theory says."""
     late = []
     for name, which, most in (("median", 0, LATE_P50_NS), ("p99", 1, LATE_P99_NS)):
-        worst = max(one[which] for one in found.late_ns)
         what = f"issued late at {RATE_PER_S}/s on `null`, {name}, the worst of {PROCESSES} processes"
-        late.append(bounded(what, show(worst, "ns"), f"≤ {show(most, 'ns')}", worst <= most))
+        late.append(_worst(what, [one[which] for one in found.late_ns], most))
     stall = f"a device that stalls {show(STALL_NS, 'ns')} once a second, p{Q * 100:.0f}"
     closed = NOT_MEASURED if found.closed_loop is None else found.closed_loop.text()
     theory = Told(expected_ns(), expected_ns(), expected_ns(), (expected_ns(),) * PROCESSES)

@@ -2,42 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.device.queues import highest_rate_per_s
 from tests.speed import fresh
 from tests.speed.agreement import Told, near
-from tests.speed.lines import Line, bounded
-from tests.speed.peers.server_searches import ANALYZER, LIMIT_NS, LOADGEN, Q
+from tests.speed.lines import Line, bounded, middle
+from tests.speed.peers import window_search
+from tests.speed.peers.server_searches import LIMIT_NS, Q
 from tests.speed.rounds import on_all_cores
 from tests.speed.under_load import runs
 from tests.speed.under_load.runs import SERVICE_NS
 
-PROCESSES, SEARCH_S, MOST_S = 3, 10, 60
-METRIC = "max rate under p99 10 ms"
-PEERS = {LOADGEN: "LoadGen's runs, doubled, then halved", ANALYZER: "perf_analyzer's windows, doubled, then halved"}
+METRIC, ASKED_PER_S, MOST_S = "max rate under p99 10 ms", 500, 60
+LIMITS = f"server: {{{METRIC}: {ASKED_PER_S}/s}}"
+"""All that the contract says: how many processes, and how long each searches, are the defaults."""
+LOADGEN, ANALYZER = "LoadGen's runs, doubled, then halved", "perf_analyzer's binary search, by arithmetic"
+
+
+@dataclass(frozen=True)
+class Search:
+    """What each search found (per second), and the seconds that each took."""
+
+    rates: Sequence[float]
+    seconds: Sequence[float]
 
 
 @dataclass(frozen=True)
 class Searched:
-    """What each found (per second), and the seconds it took; ours is the whole run, starts included."""
+    """What was found, and the seconds it took; ours is the whole run, starts included."""
 
     ours: Told | None
     seconds: float
-    peers: dict[str, tuple[float, float]]
+    peers: Mapping[str, Search]
 
 
-def measure(search_s: float = SEARCH_S, peers: tuple[str, ...] = (LOADGEN, ANALYZER)) -> Searched:
-    """One run, then each peer in a process of its own."""
-    limits = f"server: {{{METRIC}: 1/s, search time: {search_s * 1000:.0f} ms, processes: {PROCESSES}}}"
+def measure(limits: str = LIMITS) -> Searched:
+    """One run, then LoadGen in a process of its own; perf_analyzer's rules by arithmetic."""
     with runs.ran({"device": runs.target(runs.SPINNING, limits)}) as run:
         ours, seconds = runs.figure(runs.case_of(run, "device", "server"), METRIC), run.wall_ns / 1e9
-    found = {}
-    for name in peers:
-        with on_all_cores():
-            told = fresh.measured("peers.server_searches", name)
-        found[name] = (float(told["rate_per_s"]), float(told["seconds"]))
-    return Searched(ours, seconds, found)
+    with on_all_cores():
+        told = fresh.measured("peers.server_searches")
+    loadgen = Search([float(told["rate_per_s"])], [float(told["seconds"])])
+    return Searched(ours, seconds, {LOADGEN: loadgen, ANALYZER: Search(*window_search.searches())})
 
 
 def lines(found: Searched) -> list[Line]:
@@ -56,9 +64,9 @@ def lines(found: Searched) -> list[Line]:
         ),
         bounded("the whole run", f"{found.seconds:.1f} s", f"≤ {MOST_S} s", found.seconds <= MOST_S),
     ]
-    for name, what in PEERS.items():
-        rate, seconds = found.peers[name]
-        told = Told(rate, rate, rate, (rate,))
-        made.append(near(f"{what}, beside the true rate", told, truth(1), unit="per_s", within=None))
-        made.append(Line(f"{what}: the search", f"{seconds:.1f} s", "", None, "none", None))
+    for what, search in found.peers.items():
+        rates = tuple(search.rates)
+        told = Told(middle(rates), min(rates), max(rates), rates)
+        made.append(near(f"{what}, beside the true rate", told, truth(len(rates)), unit="per_s", within=None))
+        made.append(Line(f"{what}: the search", f"{middle(search.seconds):.1f} s", "", None, "none", None))
     return made
