@@ -36,15 +36,14 @@ def draw() -> str:
         y = Axis(POOREST, RICHEST, [(one, said if first else "") for one, said in STAKES], "stake" * first, log=True)
         panel = Panel(left + index * (width + gap), 88, width, 212, x, y)
         found += [*panel.axes(), text((panel.left, 58), f"limit {name}", bold=True, size=13)]
-        found += [text((panel.left, 76), told(factor), GREY), *_stakes(panel, factor)]
+        found += [text((panel.left, 76), _told(ends(factor)), GREY), *_stakes(panel, factor)]
     return sheet(352, "Stakes of two gamblers, process by process, in 40 simulated runs at each of three limits", found)
 
 
-def told(factor: float) -> str:
-    """How the runs at a limit ended."""
+def ends(factor: float) -> dict[str, int]:
+    """How many of the runs at a limit end how."""
     answers = [decide(one).keeps for one in _runs(factor)]
-    ends = {"met": answers.count(True), "missed": answers.count(False), "open": answers.count(None)}
-    return f"{RUNS} runs: " + ", ".join(f"{many} {name}" for name, many in ends.items() if many)
+    return {"met": answers.count(True), "missed": answers.count(False), "open": answers.count(None)}
 
 
 def _runs(factor: float) -> list[list[bool | None]]:
@@ -54,17 +53,22 @@ def _runs(factor: float) -> list[list[bool | None]]:
 
 def _stakes(panel: Panel, factor: float) -> Parts:
     """Runs share most of their steps: each is drawn once, the darker the more of them took it."""
-    found, ends = [], []
+    found, dots = [], []
     for answer, colour in BETS:
         taken: Counter[Step] = Counter()
         for said in _runs(factor):
             path = _stake(said[: decide(said).after], answer)
             taken.update(pairwise(path))
-            ends += [panel.dots([path[-1]], colour, 6)] * (path[-1][1] >= 1 / ERROR_RATE)
+            if path[-1][1] >= 1 / ERROR_RATE:
+                dots.append(panel.dots([path[-1]], colour, 6))
         for (least, opacity), most in zip(SHADES, (*(one for one, _ in SHADES[1:]), RUNS + 1), strict=True):
             steps = [step for step, many in taken.items() if least <= many < most]
             found.append(panel.steps(sorted(steps), colour, 1.2, opacity))
-    return [*found, panel.level(1 / ERROR_RATE), *sorted(set(ends))]
+    return [*found, panel.level(1 / ERROR_RATE), *sorted(set(dots))]
+
+
+def _told(ended: dict[str, int]) -> str:
+    return f"{RUNS} runs: " + ", ".join(f"{many} {name}" for name, many in ended.items() if many)
 
 
 def _stake(said: Sequence[bool | None], answer: bool) -> list[Point]:
