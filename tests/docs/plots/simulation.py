@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from tests.judge.cases import requirement
 from tests.judge.populations import Population, simulated
-from tests.judge.wrong import Voted, drawn, truth_ns, voted
+from tests.judge.wrong import QUANTILES, Voted, drawn, voted
 
 KIND, PROCESSES, CALLS, SEED = "AR(1), correlation 0.95", 200, 2000, 20260101
 METRICS = ("latency p50", "latency p90")
@@ -21,7 +21,7 @@ def population() -> Population:
 
 @lru_cache(maxsize=len(METRICS))
 def _voted(metric: str) -> dict[float, Voted]:
-    truth = truth_ns(population(), metric)
+    truth = population().typical_ns(QUANTILES[metric])
     limits = {factor: requirement("single-stream", metric, factor * truth) for factor in FACTORS}
     found = voted(population(), list(limits.values()))
     return {factor: found[limit] for factor, limit in limits.items()}
