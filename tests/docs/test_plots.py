@@ -82,12 +82,15 @@ def test_the_text_says_how_the_drawn_runs_ended() -> None:
     below, at, above = (stakes.ends(factor) for factor, _ in stakes.LIMITS)
     assert (above["met"], "has 100 after 8 processes" in PAGE) == (stakes.RUNS, True)
     assert below["missed"] > 0.8 * stakes.RUNS
+    assert "it takes some processes more" in PAGE
     assert (below["met"], "The blue one is ruined in every run" in PAGE) == (0, True)
     assert (at["open"], "no run was decided" in PAGE) == (stakes.RUNS, True)
 
 
 def test_a_limit_farther_off_costs_less_and_the_truth_itself_stays_open() -> None:
-    near, far, truth = (until_decided.cost("latency p50", factor) for factor in (1.03, 1.2, 1.0))
+    near, far, truth, within = (until_decided.cost("latency p50", factor) for factor in (1.03, 1.2, 1.0, 0.98))
+    assert all(np.median(until_decided.cost("latency p50", factor).processes) == 8 for factor in (0.94, 1.06))
+    assert within.decided < 0.5
     assert far.decided == 1.0 > near.decided > 0.5 > 0.02 > truth.decided
     assert np.median(far.processes) == 8 < np.median(near.processes) < 40
     assert np.median(far.seconds) < np.median(near.seconds) / 5

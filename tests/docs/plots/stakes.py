@@ -12,7 +12,7 @@ from tests.docs.plots.canvas import BLUE, GREY, INK, ORANGE, WIDTH, Axis, Panel,
 from tests.docs.plots.simulation import METRICS, runs, votes
 
 RUNS, METRIC = 40, METRICS[0]
-LIMITS = ((0.97, "3 % below the truth"), (1.0, "at the truth"), (1.1, "10 % above the truth"))
+LIMITS = ((0.96, "4 % below the truth"), (1.0, "at the truth"), (1.1, "10 % above the truth"))
 POOREST, RICHEST = 1e-3, 400
 STAKES = [(1e-3, "1/1000"), (1e-2, "1/100"), (0.1, "1/10"), (1, "1"), (10, "10"), (100, "100")]
 BETS = ((True, BLUE), (False, ORANGE))
