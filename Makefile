@@ -85,8 +85,9 @@ demo-model: $(VENV)/.installed-test  ## train the demo model again
 	$(BIN)/python configs/digits/train.py
 	$(BIN)/python configs/digits/make_tflite.py
 
-docs: $(VENV)/.installed-test  ## write the generated pages again
+docs: $(VENV)/.installed-test  ## write the generated page again, and draw the plots that explain
 	$(BIN)/python -m bench.contract.reference > docs/contract.md
+	$(BIN)/python -m tests.docs.plots
 
 clean:  ## remove what make made; results stay
 	rm -rf $(VENV) .venv-bench .venv-gpu build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -18,6 +18,8 @@ from bench.sweep.axes import shown
 from bench.sweep.pareto import stepped
 from bench.sweep.rows import PEAK, Row, front_latency
 
+WHOLE_REASON = 400
+"""Characters in which a verdict's reason is whole, and a longer one is cut."""
 ORDER = "fewest threads, then least peak memory, then lowest latency"
 
 
@@ -112,7 +114,7 @@ def _open(rows: Sequence[Row]) -> str:
     verdicts, row = min(left, key=lambda pair: (len(pair[0]), pair[1].outcome is Outcome.NOT_MEASURED))
     first = verdicts[0]
     more = f" (and {plural(len(verdicts) - 1, 'more')})" if len(verdicts) > 1 else ""
-    why = shortened(first.reason or first.figure.why_not, 160)
+    why = shortened(first.reason or first.figure.why_not, WHOLE_REASON)
     return f"{_short(row)} is nearest: its {shortened(first.requirement, 60)} is {first.outcome.value}{more}: {why}"
 
 

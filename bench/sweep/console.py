@@ -17,7 +17,7 @@ from bench.report.rows import is_narrowed
 from bench.report.text import clean, plural, shortened
 from bench.results import Outcome, StoredRun
 from bench.sweep.axes import KINDS, shown
-from bench.sweep.cheapest import cheapest, sentence
+from bench.sweep.cheapest import WHOLE_REASON, cheapest, sentence
 from bench.sweep.load import Curve, curves, saturation
 from bench.sweep.rows import P50, P99, PEAK, Row, front_latency, rows
 
@@ -115,7 +115,7 @@ def _reasons(found: Sequence[Row]) -> list[Text]:
     for (outcome, why), places in list(by_reason.items())[:REASONS]:
         metrics, names = (list(dict.fromkeys(words)) for words in zip(*places, strict=True))
         where = shortened(names[0], 60) + (f" and {len(names) - 1} more" if len(names) > 1 else "")
-        text = f"{values.SYMBOLS[outcome]} {', '.join(metrics)} on {where}: {shortened(why, 200)}"
+        text = f"{values.SYMBOLS[outcome]} {', '.join(metrics)} on {where}: {shortened(why, WHOLE_REASON)}"
         told.append(Text(text, COLOURS[outcome]))
     more = len(by_reason) - REASONS
     return [*told, Text(f"  and {plural(more, 'more reason')}: -v shows them", "dim")] if more > 0 else told

@@ -50,8 +50,11 @@ def saturation(curve: Curve) -> str:
     """Where the system saturates, in one sentence."""
     lost = next((point for point in curve.points if point.saturated), None)
     if lost is None:
-        measured = [point.rate for point in curve.points if point.measured]
-        return f"does not saturate up to {shown('rate', max(measured))}" if measured else "was not measured"
+        kept = [point.rate for point in curve.points if point.achieved_per_s is not None]
+        if kept:
+            return f"does not saturate up to {shown('rate', max(kept))}"
+        known = any(point.measured for point in curve.points)
+        return "was measured too briefly to tell whether it saturates" if known else "was not measured"
     below = [point.rate for point in curve.points if point.rate < lost.rate and point.measured]
     where = f"between {shown('rate', max(below))} and {shown('rate', lost.rate)}" if below else "at the lowest rate"
     return f"saturates {where}: {lost.saturated}"

@@ -102,3 +102,17 @@ def test_every_link_between_pages_leads_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", (ROOT / page).read_text(encoding="utf-8")):
             assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
+
+
+def anchors(text: str) -> set[str]:
+    """What GitHub makes of a page's headings: small letters, hyphens for spaces, nothing of other signs."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}
+
+
+def test_every_link_to_a_section_leads_to_one() -> None:
+    for page in PAGES:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for target, section in re.findall(r"\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)", text):
+            other = text if not target else ((ROOT / page).parent / target).read_text(encoding="utf-8")
+            assert section in anchors(other), f"{page}: {target}#{section}"

@@ -79,9 +79,10 @@ def test_the_plot_has_every_rule_at_every_limit_and_more_wrong_is_higher() -> No
     found = [verdicts.Found([tally(10, 500)], held=True, at="now")]
     text = page.render({"Wrong verdicts": [verdicts.by_limit(found)]}, cores=2, core=1, took_s=1.0)
     root = ElementTree.fromstring(plot.draw(text))
-    circles = [float(one.attrib["cy"]) for one in root.iter("{http://www.w3.org/2000/svg}circle")]
-    assert len(circles) == len(FACTORS) * len(verdicts.RULES)
-    assert circles[0] > circles[len(FACTORS)]
+    lines = [one.attrib["points"].split() for one in root.iter("{http://www.w3.org/2000/svg}polyline")]
+    assert [len(one) for one in lines] == [len(FACTORS)] * len(verdicts.RULES)
+    votes, calls, _ = ([float(at.partition(",")[2]) for at in one] for one in lines)
+    assert votes[0] > calls[0]
     assert {name for name in verdicts.RULES if name in "".join(root.itertext())} == set(verdicts.RULES)
 
 

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from bench.errors import ResultFileError
 from bench.report import FORMATS
 from bench.report.console import render as run_table
-from bench.results import Crew, Outcome, StoredRun
+from bench.results import CaseResult, Crew, Outcome, StoredRun
 from bench.sweep.console import FRONT, render
 from bench.sweep.document import as_csv, as_json
 from bench.sweep.load import curves, saturation
@@ -96,8 +96,18 @@ def test_load_is_a_curve_that_says_where_it_saturates() -> None:
 def test_saturation_at_the_lowest_rate_and_none_at_all_are_said() -> None:
     slow = replace(measured("ort-1 rate=50", "server", {"latency p50": MS}, [], 1), process_runs=overloaded(50))
     assert saturation(curves(rows(sweep(["rate=50"], slow)))[0]).startswith("saturates at the lowest rate")
-    fast = measured("ort-1 rate=50", "server", {"latency p50": MS}, [], 1)
+    fast = measured("ort-1 rate=50", "server", {"latency p50": MS, "throughput": 50.0}, [], 1)
     assert saturation(curves(rows(sweep(["rate=50,90"], fast)))[0]) == "does not saturate up to 50/s"
+
+
+def test_a_rate_whose_throughput_nobody_knows_is_not_said_to_be_kept() -> None:
+    def brief(rate: int, **achieved: float) -> CaseResult:
+        return measured(f"ort-1 rate={rate}", "server", {"latency p50": MS, **achieved}, [], 1)
+
+    both = sweep(["rate=50,90"], brief(50, throughput=50.0), brief(90))
+    assert saturation(curves(rows(both))[0]) == "does not saturate up to 50/s"
+    (only,) = curves(rows(sweep(["rate=90"], brief(90))))
+    assert saturation(only) == "was measured too briefly to tell whether it saturates"
 
 
 def test_a_bounded_queue_that_drops_what_is_too_much_is_saturated_too() -> None:
