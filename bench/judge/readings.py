@@ -32,11 +32,13 @@ _METERED = frozenset(metric.name for metric in METERED)
 _OF_ONE = _STARTS | _MEMORY | _LOST | _METERED
 """Metrics of which each process tells one number."""
 CLEAR = 0.2
-"""Confidence of the interval beyond which a limit must lie for a process to vote on it.
+"""Confidence of the interval beyond which a limit on a mean, a throughput or a median must lie for a vote.
 
 At even odds (0) a process that ended early votes on a limit next to its own value by chance, and a burst that came a
-little too rarely, or a few such processes of a small population, make one side's share 52 or 53 % at the very median:
-then votes are wrong in 1.1 to 1.3 % of runs. So near, votes are not told, and neither side comes near to a half."""
+little too rarely, or a few such processes of a small population, make one side's share 52 or 53 % at the very truth:
+then votes are wrong in 1.1 to 1.3 % of runs. So near, votes are not told, and neither side comes near to a half. Above
+the median even odds are far enough apart, because there are few timings: more would only cost answers.
+"""
 
 
 @dataclass(frozen=True)
@@ -111,12 +113,14 @@ def _between(one: Estimate) -> Reading:
 
 
 def _percentile(q: float, latencies: NDArray[np.uint64]) -> Reading:
-    """Where so few timings have no end that is as sure as that, the one at even odds stands for it."""
+    """Where so few timings have no end that is as sure as ``CLEAR``, the one at even odds stands for it."""
     pool = Pool([latencies])
-    (low, high, _), (surer_low, surer_high, _) = pool.even_odds(q), pool.between(q, CLEAR)
+    low, high, _ = pool.even_odds(q)
     told = pool.count >= needed(q) or (low is not None and high is not None)
-    value = float(pool.at(rank(q, pool.count))) if told else None
-    return Reading(value, low if surer_low is None else surer_low, high if surer_high is None else surer_high)
+    if q <= 0.5:
+        surer_low, surer_high, _ = pool.between(q, CLEAR)
+        low, high = low if surer_low is None else surer_low, high if surer_high is None else surer_high
+    return Reading(float(pool.at(rank(q, pool.count))) if told else None, low, high)
 
 
 def _at_least(least: float | None, one: Reading) -> Reading:

@@ -78,12 +78,13 @@ were made stands in the table. Processes are drawn with replacement, so that the
 test; *in order* takes them as they followed each other, with all that the machine did meanwhile.
 
 *Mean*, *throughput* and all lines of harsh bursts (of ten times the length of a call, or of more calls than a p90
-leaves out, each once in 800 calls) are votes with the limit at the truth, where most answers are wrong; *peak memory*
-too, of processes that hold 100 MiB, 2 % apart, but one in ten of them twice as much. Accuracy, agreement and artifact
-size are exact over the validation set: they have no error rate.
+leaves out, each once in 800 calls) are votes with the limit at the truth, where most answers are wrong, of {fewer:,}
+simulated processes of each kind and of the recorded ones; *peak memory* is that of processes that hold 100 MiB, 2 %
+apart, but one in ten of them twice as much. Accuracy, agreement and artifact size are exact over the validation set:
+they have no error rate.
 
-*Pool of calls* is the other promise by its name, held to what it is about: the percentile of all calls of all
-processes, of simulated and of recorded ones, with the limit there. Runs are of up to {pool_most} processes for a p50,
+*Pool of calls* is the other promise by its name, held to what it is about: the percentile of all calls of the same
+processes, with the limit there. A process measures to its end, and runs are of up to {pool_most} processes for a p50,
 p90 and p99. All other lines are of the default, `typical process`, and held to the typical process's truth.
 
 *By calls* are runs of `promise: independent calls` with the limit at the truth, {counted_runs} of each population,
@@ -172,6 +173,7 @@ def how(core: int) -> str:
         runs=verdicts.RUNS,
         most=ADAPTIVE.high,
         even=f"{wrong_at_even_odds(ADAPTIVE.high) * 100:.2f} %",
+        fewer=verdicts.FEWER,
         pool_most=", ".join(f"{one:,}" for one in by_pool.MOST.values()),
         pooled=POOLED,
         processes=verdicts.PROCESSES,
