@@ -183,7 +183,8 @@ def call_verdict(requirement: Requirement, figure: Figure, found: Answer, scenar
     verb, outcome = ("keeps", Outcome.MET) if found.keeps else ("misses", Outcome.MISSED)
     rate = units.show(scenario.error_rate, "ratio")
     effective = 1.0 if found.found is None else found.found.effective
-    seen = f"{_seen(requirement, found, scenario)}, error rate {rate}; effective timings {_percent(effective)} of them"
+    stated = f"error rate {rate} if calls are as independent as these look"  # a burst that none met is not seen
+    seen = f"{_seen(requirement, found, scenario)}, {stated}; effective timings {_percent(effective)} of them"
     return replace(one, outcome=outcome, reason=f"each call alone {verb} its {name} ({seen}{_worst(figure)})")
 
 

@@ -1,6 +1,7 @@
 """What one fresh process says of each metric, and how it votes on a limit.
 
-A percentile that is too uncertain to vote on counts for neither answer; all else is one number a process.
+What is made of many timings (a percentile, a mean, a throughput) is the process's own only as well as these tell: a
+limit that is nearer to it than that counts for neither answer. All else is one number a process.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from bench.judge.timing import is_timed, overlapped, rates
 from bench.judge.verdict import keeps
 from bench.metrics import LOST, MEMORY, METERED, START_PHASES, THROUGHPUT, max_rate_of, percentile_of
 from bench.results import ProcessRun
-from bench.stats.pool import Pool, needed, rank
+from bench.stats.pool import Estimate, Pool, mean, mean_of, needed, rank
 
 Timings = Callable[[ProcessRun], NDArray[np.uint64] | None]
 """The raw latencies (ns) of a process run, in order of issue."""
@@ -30,11 +31,22 @@ _STARTS, _MEMORY, _LOST = (frozenset(metric.name for metric in some) for some in
 _METERED = frozenset(metric.name for metric in METERED)
 _OF_ONE = _STARTS | _MEMORY | _LOST | _METERED
 """Metrics of which each process tells one number."""
+CLEAR = 0.2
+"""Confidence of the interval beyond which a limit on a mean, a throughput or a median must lie for a vote.
+
+At even odds (0) a process that ended early votes on a limit next to its own value by chance, and a burst that came a
+little too rarely, or a few such processes of a small population, make one side's share 52 or 53 % at the very truth:
+then votes are wrong in 1.1 to 1.3 % of runs. So near, votes are not told, and neither side comes near to a half. Above
+the median even odds are far enough apart, because there are few timings: more would only cost answers.
+"""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One process's own value of a metric, and between what it lies at even odds; each None where it cannot tell."""
+    """One process's own value of a metric, and between what it lies, as surely as a vote takes (``CLEAR``).
+
+    Each None where it cannot tell.
+    """
 
     value: float | None = None
     low: float | None = None
@@ -61,7 +73,7 @@ def reading(metric: str, run: ProcessRun, latencies: NDArray[np.uint64] | None) 
         return Reading() if lost is None else Reading(lost.value, lost.low, lost.high)
     if metric == THROUGHPUT.name:
         rate = rates(run.blocks)
-        return _exactly(None if rate is None else rate.mean)
+        return Reading() if rate is None else _between(mean_of([rate], len(run.blocks), CLEAR))
     if max_rate_of(metric):
         found = highest(run, metric)
         return _exactly(None if found is None else found.rate_per_s)
@@ -70,7 +82,8 @@ def reading(metric: str, run: ProcessRun, latencies: NDArray[np.uint64] | None) 
     q = percentile_of(metric)
     if q is not None:
         return _at_least(least_ns(metric, run, latencies), _percentile(q, latencies))
-    return Reading() if latencies.max() >= NEVER_NS else _exactly(float(latencies.mean()))
+    own = None if latencies.max() >= NEVER_NS else mean([latencies], CLEAR)
+    return Reading() if own is None else _between(own)
 
 
 def start_ns(metric: str, run: ProcessRun) -> int | None:
@@ -92,10 +105,21 @@ def _exactly(value: float | None) -> Reading:
     return Reading(value, value, value)
 
 
+def _between(one: Estimate) -> Reading:
+    """A mean and its interval; the mean alone where it has none, of fewer than 4 timings or blocks."""
+    if one.low is None or one.high is None:
+        return _exactly(one.value)
+    return Reading(one.value, one.low, one.high)
+
+
 def _percentile(q: float, latencies: NDArray[np.uint64]) -> Reading:
+    """Where so few timings have no end that is as sure as ``CLEAR``, the one at even odds stands for it."""
     pool = Pool([latencies])
     low, high, _ = pool.even_odds(q)
     told = pool.count >= needed(q) or (low is not None and high is not None)
+    if q <= 0.5:
+        surer_low, surer_high, _ = pool.between(q, CLEAR)
+        low, high = low if surer_low is None else surer_low, high if surer_high is None else surer_high
     return Reading(float(pool.at(rank(q, pool.count))) if told else None, low, high)
 
 

@@ -20,6 +20,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bench.stats.sequential import ERROR_RATE
 
@@ -30,6 +34,8 @@ _ROUNDING = 1e-12
 
 
 Shares = Sequence[float | None]
+Wealth = TypeVar("Wealth", float, NDArray[np.float64])
+"""Of one run, or of many at once."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +72,8 @@ def decide(shares: Shares, most: float, error_rate: float = ERROR_RATE, stricter
     kept, lost = [1.0] * len(FRACTIONS), [1.0] * len(FRACTIONS)
     keeps, after = None, None
     for number, (loose, strict) in enumerate(zip(shares, stricter or shares, strict=True), start=1):
-        kept = _grown(kept, most, 1.0 if loose is None else loose)
-        lost = _grown(lost, 1 - most, 1.0 if strict is None else 1 - strict)
+        kept = grown(kept, most, 1.0 if loose is None else loose)
+        lost = grown(lost, 1 - most, 1.0 if strict is None else 1 - strict)
         if after is None and max(_mean(kept), _mean(lost)) * error_rate >= 1:
             keeps, after = _mean(kept) >= _mean(lost), number
     seen = _mean_told(shares), None if stricter is None else _mean_told(stricter)
@@ -97,7 +103,7 @@ def fewest(q: float, error_rate: float = ERROR_RATE) -> int:
     return more_alike(decide((), most), most, True, error_rate)
 
 
-def _grown(wealth: Sequence[float], most: float, share: float) -> list[float]:
+def grown(wealth: Sequence[Wealth], most: float, share: Wealth) -> list[Wealth]:
     """Each bet's wealth after one process: a bet that the mean of ``share`` is below ``most``."""
     return [one * (1 + fraction * (most - share) / (1 - most)) for one, fraction in zip(wealth, FRACTIONS, strict=True)]
 

@@ -152,10 +152,7 @@ class Pool:
 
     def mean(self, confidence: float = CONFIDENCE) -> Estimate | None:
         """The mean of all timings; None where there are none."""
-        if not self.count:
-            return None
-        found = [_series(one, lambda stretch: float(stretch.sum(dtype=np.float64))) for one in self.processes]
-        return mean_of(found, self.count, confidence)
+        return mean(self.processes, confidence)
 
     def _told(self, q: float) -> tuple[int, list[Series], Uncertainty | None]:
         """The percentile, the shares of timings up to it, and how far these can be trusted."""
@@ -182,6 +179,12 @@ class Pool:
         strictly = below > 0 and (at_or_below == 1 or abs(below - q) < abs(at_or_below - q))
         key = np.uint64(value - 1 if strictly else value)
         return [_series(one, lambda stretch: float(np.count_nonzero(stretch <= key))) for one in self.processes]
+
+
+def mean(processes: Sequence[Timings], confidence: float = CONFIDENCE) -> Estimate | None:
+    """The mean of all timings of these processes; None where there are none."""
+    found = [_series(one, lambda stretch: float(stretch.sum(dtype=np.float64))) for one in processes if len(one)]
+    return mean_of(found, sum(len(one) for one in processes), confidence) if found else None
 
 
 def _series(timings: Timings, total: Callable[[Timings], float]) -> Series:

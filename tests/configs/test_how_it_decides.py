@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from bench.contract.scenario_words import ADAPTIVE, COUNTED_MIN_NS, MIN_SEARCH_N
 from bench.judge.ballot import MOST_FAILURES
 from bench.judge.independent import LEAST, LEAST_CALLS, VOTES_SHARE
 from bench.judge.independent import MOST as MOST_COUNTED
+from bench.judge.readings import CLEAR
 from bench.judge.stop import CLOSE, FAR, FIRST_VOTE_NS, FOUNDED, MARGIN, SEEN, SEEN_BURSTS
 from bench.judge.undecided import ZONES
 from bench.progress import SILENT_NS
@@ -31,6 +33,8 @@ from tests.judge.limits_of_votes import LINES, outcomes
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "how-it-decides.md").read_text(encoding="utf-8")
 PAGE = " ".join(TEXT.split())
+ONCE_IN = 40 * 100
+"""Calls between bursts of 40 that make 1 of 100 calls slow."""
 
 
 def rows(head: str) -> list[list[str]]:
@@ -71,6 +75,11 @@ def counted(q: float) -> int:
         f"or on less than {FOUNDED} times those that it needs",
         f"its means an interval of {CLOSE * 100:.0f} % to either side",
         f"is founded on {SEEN_BURSTS:,} calls at least",
+        f"an interval of {CLEAR * 100:.0f} % confidence within which no vote is given",
+        f"is just broken by one such burst in {ONCE_IN:,} calls, and 2,000 calls",
+        f"have none of it in {100 * math.exp(-2000 / ONCE_IN):.0f} of 100 runs",
+        f"in 99 of 100 runs takes {round(-math.log(0.01) * ONCE_IN, -2):,.0f} calls of all processes together",
+        f"more than the {fewest()} × {SEEN_BURSTS:,} that we ask for",
         f"however far its limit, on fewer than {SEEN_BURSTS:,} calls",
         f"no process may say so before it made {FOUNDED * needed(0.99):,} calls",
         f"At 1 ms a call, {fewest()} such processes measure for {fewest() * FOUNDED * needed(0.99) / 1000:.0f} s",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +30,13 @@ class Ended:
     """One process, measured for each of many limits by itself: what several limits look at is computed once.
 
     ``timings`` (ns) are all that it would make in its whole time, ``blocks`` what they came in, if that is known.
+    ``pooled``: as where the pool of calls is promised.
     """
 
-    def __init__(self, run: ProcessRun, timings: Timings, blocks: Sequence[Block] = ()) -> None:
-        self._run, self._timings = run, timings
+    def __init__(
+        self, run: ProcessRun, timings: Timings, blocks: Sequence[Block] = (), *, pooled: bool = False
+    ) -> None:
+        self._run, self._timings, self._pooled = run, timings, pooled
         self._blocks = blocks or cut(timings)
         self._pools: dict[int, Pool] = {}
         self._after: dict[Requirement, int] = {}
@@ -41,7 +45,7 @@ class Ended:
     def after(self, limit: Requirement) -> int:
         """How many of its calls it makes for this limit."""
         if limit not in self._after:
-            self._after[limit] = self._ended(_Rule(limit, self._pools))
+            self._after[limit] = self._ended(_Rule(limit, self._pools, self._pooled))
         return self._after[limit]
 
     def vote(self, limit: Requirement) -> bool | None:
@@ -51,8 +55,14 @@ class Ended:
     def reading(self, metric: str, calls: int) -> Reading:
         """Its own figure of so many calls, and what it may vote with."""
         if (metric, calls) not in self._readings:
-            self._readings[metric, calls] = reading(metric, self._run, self._timings[:calls])
+            run = replace(self._run, blocks=self._made(calls))
+            self._readings[metric, calls] = reading(metric, run, self._timings[:calls])
         return self._readings[metric, calls]
+
+    def _made(self, calls: int) -> tuple[Block, ...]:
+        """The blocks that its first calls came in."""
+        counts = np.cumsum([one.count for one in self._blocks])
+        return tuple(self._blocks[: int(np.searchsorted(counts, calls)) + 1])
 
     def _ended(self, rule: StopRule) -> int:
         last = 0
@@ -66,8 +76,8 @@ class Ended:
 class _Rule(StopRule):
     """The rule of one limit, on pools that another limit's rule made of the same calls."""
 
-    def __init__(self, limit: Requirement, pools: dict[int, Pool]) -> None:
-        super().__init__([limit], votes=True)
+    def __init__(self, limit: Requirement, pools: dict[int, Pool], pooled: bool) -> None:
+        super().__init__([limit], votes=True, pooled=pooled)
         self._pools = pools
 
     def pool(self) -> Pool:

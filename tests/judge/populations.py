@@ -15,7 +15,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.results import ProcessRun
+from bench.results import Memory, ProcessRun
 from bench.stats.pool import Pool, rank
 from tests.judge.cases import process
 from tests.judge.ended import cut
@@ -23,6 +23,7 @@ from tests.stats.series import MEDIAN_NS, Rng, autoregressive, bursty, independe
 
 EFFECT = 0.02
 """How much the processes of a dependent series differ."""
+PAGE_BYTES, PAGES, TWICE = 4096, 25_600, 0.1
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,11 @@ class Population:
 
     def typical_ns(self, q: float) -> float:
         """The median process's own percentile: what the votes are about."""
-        return median(float(Pool([one]).at(rank(q, len(one)))) for one in self.timings)
+        return median(self.own_ns(q))
+
+    def own_ns(self, q: float) -> list[float]:
+        """Each process's own percentile of all its calls."""
+        return [float(np.partition(one, rank(q, len(one)) - 1)[rank(q, len(one)) - 1]) for one in self.timings]
 
     def pool_ns(self, q: float) -> float:
         """The percentile of all calls of all processes: what rules that count calls are about."""
@@ -63,6 +68,18 @@ HARSH: Mapping[str, Kind] = {
     "bursts of 120 calls": Kind(partial(bursty, length=120, share=0.15), 0.1, EFFECT),
 }
 """Bursts that weigh most on a mean, and bursts of more calls than a p90 leaves out; each once in 800 calls."""
+
+
+def memories(processes: int, seed: int) -> Population:
+    """Processes that hold about 100 MiB at most (2 % apart, in whole pages), one in ten of them twice as much."""
+    rng = np.random.default_rng(seed)
+    pages = np.exp(EFFECT * rng.normal(size=processes)) * np.where(rng.random(processes) < TWICE, 2, 1) * PAGES
+    runs = (
+        replace(process(index), memory=Memory(None, None, PAGE_BYTES * int(own), "VmHWM"))
+        for index, own in enumerate(pages)
+    )
+    one_call = np.array([10**6], np.uint64)
+    return Population("one process of ten holds twice as much", tuple(runs), (one_call,) * processes)
 
 
 def simulated(name: str, processes: int, calls: int, seed: int) -> Population:

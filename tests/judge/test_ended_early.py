@@ -15,7 +15,7 @@ from bench.stats.pool import needed
 from tests.judge.cases import process, requirement
 from tests.judge.ended import Ended
 from tests.judge.populations import HARSH, KINDS, Population, simulated
-from tests.judge.wrong import METRICS, Voted, truth_ns, voted
+from tests.judge.wrong import AVERAGES, METRICS, Voted, truth, voted
 
 PROCESSES, MANY, CALLS = 60, 600, 2000
 BURSTS = "bursts of 40 calls"
@@ -28,7 +28,7 @@ def population_of(name: str) -> Population:
 
 
 def limit_at(name: str, metric: str, factor: float) -> Requirement:
-    return requirement("single-stream", metric, factor * truth_ns(population_of(name), metric))
+    return requirement("single-stream", metric, factor * truth(population_of(name), metric).missed)
 
 
 @lru_cache(maxsize=len(KINDS) * len(METRICS) * 4)
@@ -48,11 +48,11 @@ def shares(name: str, metric: str, factor: float) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("name", [*KINDS, *HARSH])
-@pytest.mark.parametrize("metric", [*METRICS, "latency mean"])
+@pytest.mark.parametrize("metric", [*METRICS, *AVERAGES])
 def test_at_the_truth_neither_side_has_more_than_half_of_the_votes(name: str, metric: str) -> None:
     """All that the votes' error rate asks for. A vote after a part of the calls is chance, so many processes tell."""
     population = simulated(name, MANY, CALLS, seed=20260101)
-    limit = requirement("single-stream", metric, truth_ns(population, metric))
+    limit = requirement("single-stream", metric, truth(population, metric).missed)
     votes = list(voted(population, [limit])[limit].votes)
     assert max(votes.count(True), votes.count(False)) <= 0.5 * MANY + 2.6 * (0.25 * MANY) ** 0.5
 
@@ -68,7 +68,7 @@ def test_a_limit_5_percent_too_low_has_no_more_than_a_few_votes(metric: str, nam
 def test_a_limit_10_percent_too_low_has_the_fewer_votes_however_much_a_burst_weighs(name: str, metric: str) -> None:
     """Ended after 150 calls, before a burst came, nearly all would vote that it is kept."""
     population = simulated(name, MANY, CALLS, seed=20260101)
-    limit = requirement("single-stream", metric, 0.9 * truth_ns(population, metric))
+    limit = requirement("single-stream", metric, 0.9 * truth(population, metric).missed)
     votes = list(voted(population, [limit])[limit].votes)
     assert votes.count(True) < min(votes.count(False), 0.45 * MANY)
 

@@ -81,6 +81,15 @@ def test_without_a_timed_requirement_the_least_is_enough() -> None:
     assert stopped_after(requirement("single-stream", "peak memory", 1), requirement("accuracy", "top-1", 0.9)) == 1
 
 
+def test_a_percentile_that_is_promised_of_the_pool_never_ends_a_process_and_a_mean_still_does() -> None:
+    """A share of slow calls is a process's own only if what they were did not end it."""
+    for limit in (0.5e6, 2e6):
+        far = requirement("single-stream", P50, limit)
+        assert stopped_after(far, votes=True) is not None
+        assert stopped_after(far, votes=True, pooled=True) is None
+    assert stopped_after(requirement("single-stream", "throughput", 1e5), votes=True, pooled=True) is not None
+
+
 def test_a_decision_stands() -> None:
     rule = StopRule([requirement("single-stream", P50, 2e6)])
     answers = [rule.block(*one) for one in blocks(30)]

@@ -200,6 +200,24 @@ def test_the_vote_of_an_uncertain_percentile_is_told_only_where_both_ends_agree(
     assert vote(limit, Reading()) is None
 
 
+@pytest.mark.parametrize("metric", [P50, "latency mean", "throughput"])
+def test_a_process_does_not_vote_on_a_limit_next_to_its_own_value(metric: str) -> None:
+    rng = np.random.default_rng(5)
+    latencies = np.asarray(rng.lognormal(np.log(1e6), 0.3, 2000), dtype=np.uint64)
+    parts = latencies.reshape(20, 100)
+    blocks = tuple(Block(100, 100, 0, int(one.sum()), 0) for one in parts)
+    one = reading(metric, replace(process(0), blocks=blocks), latencies)
+    assert one.value is not None
+    limits = [at(metric, factor * one.value) for factor in (0.97, 1.0, 1.03)]
+    way = 1 if limits[0].direction == "at most" else -1
+    assert [vote(limit, one) for limit in limits][::way] == [False, None, True]
+
+
+def test_a_process_whose_calls_are_all_alike_votes_on_every_limit() -> None:
+    one = reading("latency mean", process(0), np.full(2000, 10**6, np.uint64))
+    assert [vote(at("latency mean", limit), one) for limit in (999_999, 1e6)] == [False, True]
+
+
 @pytest.mark.parametrize("q", [0.5, 0.9, 0.99])
 @pytest.mark.parametrize("draw", [independent, autoregressive])
 def test_a_vote_at_the_truth_goes_either_way_at_most_half_the_time(

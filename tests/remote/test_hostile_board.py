@@ -32,7 +32,8 @@ def strange(sshd: Sshd, command: str, script: str) -> Board:
     folder = Path(tempfile.mkdtemp(dir=sshd.folder))
     python = folder / "python3"
     real = shlex.quote(sys.executable)
-    script = f"read -r asked; echo '{{\"files\": []}}'; read -r given\n{script}" if command == "work" else script
+    if command == "work":
+        script = f"read -r asked; echo '{{\"files\": []}}'; read -r given\n{script}"
     python.write_text(f'#!/bin/sh\nif [ "$2" = {command} ]; then\n{script}\nexit\nfi\nexec {real} "$@"\n')
     python.chmod(0o755)
     return Board(HOST, str(python))

@@ -14,8 +14,9 @@ from bench.device import machine
 from bench.judge.stop import FOUNDED
 from bench.stats.pool import needed
 from bench.units import show
+from tests.judge import by_pool
 from tests.judge.populations import EFFECT
-from tests.judge.wrong import POOLED
+from tests.judge.wrong import POOLED, wrong_at_even_odds
 from tests.speed import counting_calls, recording, soon, verdicts
 from tests.speed.lines import Line, Section, Table, lines_of
 from tests.speed.peers import window_search
@@ -26,6 +27,7 @@ ANSWERS = {True: "kept", False: "**not kept**", None: "–"}
 CORE = re.compile(r"pinned to core (\d+)")
 TOOK = re.compile(r"- measured in .+\n")
 AGAIN = re.compile(r"- measured anew since then \(`--again`\): (.+)\n")
+HOW_TITLE = "## How to read this"
 HOW = """\
 `make bench` writes this page; do not edit it. It installs the peers into an environment of their own
 (`.venv-bench`) and measures everything anew on the machine it runs on.
@@ -63,24 +65,41 @@ read while our loop drives the request.
 truth, and lets the project's own votes decide. For each limit a process ends where a run would end it, by the
 [rule](how-it-decides.md#when-a-process-cannot-tell) that looks at its blocks of 25 ms, and votes by the calls that it
 made until then; how many stands in the second table. The truth is the median process's own percentile of *all* its
-calls; at the truth itself every answer is wrong. Shown are the most wrong *met* and *missed* at any one limit; *bound*
-is what they leave possible at 95 % (Clopper–Pearson). Beside them stand two rules that take calls as independent, with
-the pool of {pooled} whole processes each and held to the percentile of the whole pool, which is what they are about: a
-98 % interval that counts calls, and MLPerf's early stopping, which only ever says *met*.
+calls; at the truth itself every answer is wrong. Timings are whole ns, so several processes may have the very median,
+and then more than half of all keep a limit equal to it: there *met* is counted of the next lower limit, which at most
+half keep. Shown are the most wrong *met* and *missed* at any one limit; *bound* is what they leave possible at 95 %
+(Clopper–Pearson). Where half of the processes vote to either side, votes give each wrong answer in {even} of runs of
+up to {most} processes, and in 1 % where 52 in 100 vote to one side, as they may: a process votes by a part of the
+calls that the truth is made of, and 200 processes are few. The third table has the shares at the truth. Beside the
+lines of percentiles stand two rules that take calls as independent, with the pool of {pooled} whole processes each
+and held to the percentile of the whole pool, which is what they are about: a 98 % interval that counts calls, and
+MLPerf's early stopping, which only ever says *met*.
 
-Simulated: {processes:,} processes of each kind, {calls:,} calls of 1 ms each, as many as a run makes in its 2 s; those
-of a dependent kind differ by {effect}. Recorded: {recorded} fresh processes of each model, {tiny:,} calls of tiny and
-{digits:,} of digits, half a second each, by `benchpact run`; recordings are kept for a day, and when they were made
-stands in the table. Processes are drawn with replacement, so
-that the stated error rate alone is put to the test; *in order* takes them as they followed each other, with all that
-the machine did meanwhile.
+Simulated: {processes:,} processes of each kind, {calls:,} calls of 1 ms each, as many as a run makes in its 2 s;
+those of a dependent kind differ by {effect}. Recorded: {recorded} fresh processes of each model, {tiny:,} calls of
+tiny and {digits:,} of digits, half a second each, by `benchpact run`; recordings are kept for a day, and when they
+were made stands in the table. Processes are drawn with replacement, so that the stated error rate alone is put to the
+test; *in order* takes them as they followed each other, with all that the machine did meanwhile.
+
+*Mean*, *throughput* and all lines of harsh bursts (of ten times the length of a call, or of more calls than a p90
+leaves out, each once in 800 calls) are votes with the limit at the truth, where most answers are wrong, of {fewer:,}
+simulated processes of each kind and of the recorded ones; *peak memory* is that of processes that hold 100 MiB, 2 %
+apart, but one in ten of them twice as much. Accuracy, agreement and artifact size are exact over the validation set:
+they have no error rate.
+
+*Pool of calls* is the other promise by its name, held to what it is about: the percentile of all calls of the same
+processes, with the limit there. A process measures to its end, and runs are of up to {pool_most} processes for a p50,
+p90 and p99. All other lines are of the default, `typical process`, and held to the typical process's truth.
 
 *By calls* are runs of `promise: independent calls` with the limit at the truth, {counted_runs} of each population,
 whose processes make {counted_calls:,} calls at most; the votes decide where calls may not be counted, and *decided by
 calls* says how often they might. Bursts of 40 calls come once in 800, less often than a verdict has calls: nothing in
-them tells, and no target is held. *Calls to a verdict* are the median of {compared} runs, beside what the test that
-takes calls as independent needs in the median, looked at after each call, at the limit (0.8, 0.95 or 1.2 × the truth)
-where the ratio is largest. Ours never makes fewer than {fewest}: such limits are left out.
+them tells, and no target is held; the error rate of this promise is one of independent calls, and its verdicts say
+so. *Calls to a verdict* are the median of {compared} runs, beside what the test that takes calls as independent needs
+in the median, looked at after each call, at the limit (0.8, 0.95 or 1.2 × the truth) where the ratio is largest. Ours
+never makes fewer than {fewest}: such limits are left out. This promise alone is held to 2 times. The default takes
+nothing as independent: it needs the votes of 8 processes, which are many times the calls of that test (in the second
+table, at the same limits). That is its price, and no target holds it.
 
 **Time to a verdict.** Runs with `processes: adaptive` and nothing else said; the middle of {rounds}. The target is a
 fifth of a fixed run of 10 s, for the timed loops of all processes together. No p99 is called met of a process that made
@@ -128,7 +147,7 @@ def render(sections: Mapping[str, Section], cores: int, core: int, took_s: float
     """The whole page: where and when, what was measured, how."""
     parts = ["# Benchmarks", f"**{count(sections)}** on {date.today().isoformat()}.", where(cores, took_s)]
     parts += [_written(title, section) for title, section in sections.items()]
-    parts += ["## How to read this", how(core)]
+    parts += [HOW_TITLE, how(core)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -142,10 +161,10 @@ def renewed(text: str, sections: Mapping[str, Section]) -> str:
     titles = [*older, *(title + priority() for title in sections)]
     said = f"- measured anew since then (`--again`): {'; '.join(titles)}\n"
     text = AGAIN.sub(said, text) if before else TOOK.sub(lambda took: took[0] + said, text, count=1)
-    words = text.index("## How to read this")
+    words = text.index(HOW_TITLE)
     core = CORE.search(text, words)
     assert core is not None
-    text = f"{text[:words]}## How to read this\n\n{how(int(core[1]))}\n"
+    text = f"{text[:words]}{HOW_TITLE}\n\n{how(int(core[1]))}\n"
     kept, missed = (text.count(f"| {ANSWERS[answer]} |\n") for answer in (True, False))
     return re.sub(r"\*\*\d+ of \d+ targets", f"**{kept} of {kept + missed} targets", text, count=1)
 
@@ -169,6 +188,9 @@ def how(core: int) -> str:
         core=core,
         runs=verdicts.RUNS,
         most=ADAPTIVE.high,
+        even=f"{wrong_at_even_odds(ADAPTIVE.high) * 100:.2f} %",
+        fewer=verdicts.FEWER,
+        pool_most=", ".join(f"{one:,}" for one in by_pool.MOST.values()),
         pooled=POOLED,
         processes=verdicts.PROCESSES,
         calls=verdicts.CALLS,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.judge import by_pool
 from tests.judge.by_calls import Shares
 from tests.judge.cases import process
 from tests.judge.populations import Population
@@ -105,15 +106,18 @@ def without_votes(monkeypatch: pytest.MonkeyPatch) -> None:
             calls = tuple(Answers(factor, 1000, 400, 200) for factor in FACTORS)
             return [Tally(name or self.name, metric, 1e6, 2e6, votes, calls, calls) for metric in METRICS]
 
+    at_truth = Answers(1.0, 1000, 5, 5, 8, 150, 0.5, 0.5)
     one = process(0), np.ones(1, np.uint64)
     recorded = [(Population(recording.title(name), (one[0],), (one[1],)), "2026-01-01") for name in recording.CALLS]
     runs = [soon.Verdict(1_900_000_000, 3_000_000_000, 10**9, 8, "met")]
     monkeypatch.setattr(verdicts, "Judged", Judged)
+    monkeypatch.setattr(verdicts, "at_the_truth", lambda _, metrics, __: dict.fromkeys(metrics, at_truth))
+    monkeypatch.setattr(by_pool, "at_the_truth", lambda *_: at_truth)
     shares = Shares(1000, 0, 5, 3, 60.0)
     monkeypatch.setattr(counting_calls, "shares_of", lambda *_: shares)
     monkeypatch.setattr(counting_calls, "simulated", lambda name, *_: Population(name, (), ()))
     monkeypatch.setattr(counting_calls, "compared", lambda *_: [(48, 20, 0.8), (180, 100, 0.95)])
-    monkeypatch.setattr(verdicts, "simulated", lambda name, *_: Population(name, (), ()))
+    monkeypatch.setattr(verdicts, "simulated", lambda name, *_: Population(name, (one[0],), (one[1],)))
     monkeypatch.setattr(recording, "recordings", lambda: recorded)
     asked = product(soon.SUBJECTS, soon.PERCENTILES, soon.FACTORS)
     found = {soon.Asked(*one): runs for one in asked}

@@ -144,3 +144,5 @@ def test_a_section_measured_again_replaces_its_lines_alone_and_the_page_says_so(
     both = page.renewed(again, {"B": [compared("b", [70.0], [100.0], 1.0)]})
     assert "since then (`--again`): A; B\n" in both
     assert page.renewed(both, {"A": plain["A"]}).count("measured anew") == 1
+    old = both.replace("nothing around it", "something around it")
+    assert old != both and page.renewed(old, {"A": plain["A"]}) == page.renewed(both, {"A": plain["A"]})

@@ -13,7 +13,7 @@ import pytest
 
 from tests.judge import recorded
 from tests.judge.by_calls import Shares
-from tests.judge.populations import KINDS, Population
+from tests.judge.populations import HARSH, KINDS, Population
 from tests.judge.wrong import FACTORS, METRICS, Answers, Tally
 from tests.speed import counting_calls, page, plot, reading, recording, soon, verdicts
 from tests.speed.lines import Table, lines_of
@@ -31,21 +31,30 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(counting_calls, name, value)
 
 
+def words_beside(population: str) -> list[str]:
+    return [*(metric[8:] for metric in METRICS if population in HARSH), "mean", "throughput"]
+
+
 @pytest.mark.usefixtures("small")
 def test_each_population_has_a_line_a_percentile_and_the_tables_stand_below() -> None:
     found = verdicts.measure()
     names = [line.what for line in lines_of(found)]
+    every = [*KINDS, *HARSH, "recorded, tiny"]
+    beside = [f"{one}: {word}" for one in every for word in words_beside(one)]
+    beside.append("one process of ten holds twice as much: peak memory")
+    pooled = [f"pool of calls, {one}: {metric[8:]}" for one in every for metric in METRICS]
     populations = [*KINDS, "recorded, tiny", "recorded, tiny, in order"]
     voted = [f"{one}: {metric[8:]}" for one in populations for metric in METRICS]
     counted = [f"by calls, {one}: {metric[8:]}" for one in (*KINDS, "recorded, tiny") for metric in METRICS]
     alike = [name for name, kind in KINDS.items() if not kind.effect]
     counted += [f"calls to a verdict, {one}: {metric[8:]}" for one in alike for metric in METRICS]
-    assert names == voted + counted
+    assert names == voted + beside + pooled + counted
     untold = ("in order", f"by calls, {counting_calls.RARE}")
     assert [line.kept is None for line in lines_of(found)] == [any(one in name for one in untold) for name in names]
-    by_limit, decided = (one for one in found if isinstance(one, Table))
+    by_limit, decided, sides = (one for one in found if isinstance(one, Table))
     assert [row[0] for row in by_limit.rows] == [f"{factor:g} ×" for factor in FACTORS]
     assert [row[0].partition(" (2")[0] for row in decided.rows] == voted
+    assert [row[0] for row in sides.rows] == [one for one in voted if "in order" not in one] + beside
     text = page.render({"Wrong verdicts": found}, cores=2, core=1, took_s=1.0)
     assert len(reading.rows(text)) == len(names)
     assert reading.wrong(text) == []
