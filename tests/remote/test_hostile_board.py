@@ -28,7 +28,7 @@ HELLO = '{"kind":"hello","protocol":1,"token":"TOKEN","machine":{}}'
 
 
 def strange(sshd: Sshd, command: str, script: str) -> Board:
-    """A board whose Python does as it should, but for one command of the agent; ``work`` has all files and its job first."""
+    """A board whose Python does as it should, but for one command; ``work`` has all files and its job first."""
     folder = Path(tempfile.mkdtemp(dir=sshd.folder))
     python = folder / "python3"
     real = shlex.quote(sys.executable)
