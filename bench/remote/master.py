@@ -60,7 +60,7 @@ class Master:
         shared = ["-o", "ControlMaster=yes", "-o", f"ControlPath={socket}", "-o", "ControlPersist=no"]
         until = time.monotonic() + timeout_s
         with tempfile.TemporaryFile(buffering=0) as stderr:
-            process = open_ssh([*command(host), *shared, "--", host, "exec sh"], stderr)
+            process = open_ssh([*command(host, login_s=timeout_s), *shared, "--", host, "exec sh"], stderr)
             try:
                 begun(process)
                 while not socket.exists():

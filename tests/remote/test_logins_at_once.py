@@ -11,7 +11,8 @@ import pytest
 
 from bench.errors import HostUnreachable
 from bench.remote import master
-from bench.remote.client import LOGINS_AT_ONCE, Client
+from bench.remote.client import CONNECT_S, CROWD_S, LOGINS_AT_ONCE, Client, patience_s
+from bench.remote.command import command
 
 HOSTS = 40
 
@@ -55,3 +56,26 @@ def test_only_some_log_in_at_once_and_one_that_is_refused_gives_way(monkeypatch:
     assert let_in == [index % 5 != 0 for index in range(HOSTS)]
     assert logins.made == HOSTS
     assert logins.most <= LOGINS_AT_ONCE < HOSTS
+
+
+def test_each_of_many_boards_is_waited_for_longer_and_one_alone_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+
+    def login(host: str, timeout_s: float, begun: Callable[..., object]) -> Logins:
+        given.append(timeout_s)
+        return logins(host, timeout_s, begun)
+
+    logins = Logins()
+    monkeypatch.setattr(master, "Master", login)
+    with Client("board-1"), Client("board-2"), Client("board-3"):
+        assert patience_s() == CONNECT_S + 2 * CROWD_S
+        with pytest.raises(HostUnreachable), Client("board-5"):
+            pass
+    with Client("board-1"):
+        assert patience_s() == CONNECT_S
+    assert given == [CONNECT_S + others * CROWD_S for others in (0, 1, 2, 3, 0)]
+
+
+def test_ssh_is_told_to_wait_a_third_of_that_for_the_handshake() -> None:
+    for login_s, told in ((1.5, 10), (30.0, 10), (177.0, 59)):
+        assert f"ConnectTimeout={told}" in command("host", None, login_s)
