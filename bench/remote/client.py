@@ -32,6 +32,7 @@ CONNECT_S = 30.0
 """How long a login may take, from ``ssh``'s start to the script's first line, where only one host is talked to …"""
 CROWD_S = 3.0
 """… and so much longer for each further one: they may share a jump host, a radio, or a machine that plays them all."""
+LOGIN_TRIES = 2
 LOGINS_AT_ONCE = 8
 """A jump host's `sshd` refuses some of those that come while ten others are not let in yet (``MaxStartups``)."""
 BANNER_BYTES = 64 << 10
@@ -73,7 +74,7 @@ class Client:
         _crowd.add(self)
         try:
             with _logins:
-                self._master = master.Master(self.host, patience_s(), self._begun)
+                self._master = self._logged_in(patience_s())
         except BaseException:
             _crowd.discard(self)
             raise
@@ -86,6 +87,15 @@ class Client:
         if self._master is not None:
             self._master.close()
             self._master = None
+
+    def _logged_in(self, patience_s: float, tries: int = LOGIN_TRIES) -> master.Master:
+        """A host that takes the connection and is too slow for a login is given twice the time again."""
+        try:
+            return master.Master(self.host, patience_s, self._begun)
+        except master.TooSlow as error:
+            if tries == 1 or self._aborted:
+                raise HostUnreachable(str(error)) from error
+        return self._logged_in(2 * patience_s, tries - 1)
 
     def abort(self) -> None:
         """From another thread: end all that is going on, and let nothing begin."""
