@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
-from typing import Any, Dict, NoReturn, Optional
 
 from .turns import hold
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # an agent's start is all imports, and of these `typing` would be the dearest
+    from typing import Any, Dict, NoReturn, Optional
 
 MOST_BYTES = 16 << 20
 
@@ -23,7 +25,7 @@ def run() -> NoReturn:
     """The agent's whole life."""
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name != "worker":  # which has a parent
-        hold(Path(sys.argv[0]))
+        hold(sys.argv[0])
     if name in ("worker", "probe"):
         _keep_frameworks_within()
     if name == "worker":
@@ -34,7 +36,7 @@ def run() -> NoReturn:
         from .tending import tend
 
         sys.exit(tend(name, request() or {}))
-    sys.exit(talk())
+    os._exit(talk())  # every answer was flushed; the interpreter's own end takes a small board long
 
 
 def talk() -> int:
@@ -69,9 +71,9 @@ def files(name: str, asked: Dict[str, Any]) -> int:
 
 def _keep_frameworks_within() -> None:
     """What a framework caches goes into our folder too, and with it: ONNX Runtime keeps a database at home."""
-    from .cache import cache_folder
+    from .place import cache_folder
 
-    os.environ["XDG_CACHE_HOME"] = str(cache_folder() / "frameworks")
+    os.environ["XDG_CACHE_HOME"] = os.path.join(cache_folder(), "frameworks")
 
 
 def request() -> Optional[Dict[str, Any]]:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Iterator, List, NamedTuple, Optional, Sequence
 
+from . import place
 from .turns import is_held
 
 QUOTA_BYTES = 2 << 30
@@ -42,9 +43,7 @@ class Entry(NamedTuple):
 
 def cache_folder() -> Path:
     """The cache's place, which need not be there."""
-    home = os.environ.get("XDG_CACHE_HOME", "")
-    base = Path(home) if os.path.isabs(home) else Path(os.path.expanduser("~")) / ".cache"
-    return base / "benchpact"
+    return Path(place.cache_folder())
 
 
 def own_folder(cache: Path, name: str) -> Path:

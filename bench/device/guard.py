@@ -10,7 +10,10 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from typing import List, NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # a guard shares the memory of an interpreter that has imported next to nothing
+    from typing import List, NoReturn
 
 MARK = "BENCHPACT_WORKER"
 """In the environment of a worker and of all that it starts, also of what left its process group."""

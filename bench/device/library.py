@@ -13,6 +13,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from .adapter import AdapterError, Query
+from .draws import Draws
 from .records import TensorJob
 
 MAX_SAMPLES_BYTES = 4 << 30
@@ -186,7 +187,7 @@ class _StackedLibrary(SampleLibrary):
 
 
 def _generate(inputs: List[TensorJob], dims: Mapping[str, int], batch_dim: Optional[str], seed: int) -> SampleLibrary:
-    rng = np.random.default_rng(seed)
+    draws = Draws(seed)
     shapes = {tensor.name: resolve_shape(tensor, dims, batch_dim) for tensor in inputs}
     one = sum(int(np.prod(shapes[tensor.name])) * np.dtype(tensor.dtype).itemsize for tensor in inputs)
     count = max(1, min(GENERATED_COUNT, GENERATED_BYTES // max(1, one)))
@@ -194,11 +195,11 @@ def _generate(inputs: List[TensorJob], dims: Mapping[str, int], batch_dim: Optio
     for tensor in inputs:
         shape = shapes[tensor.name]
         if not shape:
-            constants[tensor.name] = draw(rng, tensor, shape)
+            constants[tensor.name] = draw(draws, tensor, shape)
         elif _is_batched(tensor, batch_dim):
-            rows[tensor.name], groups[tensor.name] = draw(rng, tensor, (count, *shape[1:])), 1
+            rows[tensor.name], groups[tensor.name] = draw(draws, tensor, (count, *shape[1:])), 1
         else:
-            rows[tensor.name], groups[tensor.name] = draw(rng, tensor, (count, *shape)), 0
+            rows[tensor.name], groups[tensor.name] = draw(draws, tensor, (count, *shape)), 0
     if 1 in groups.values() and 0 in groups.values():  # what has no batch axis cannot vary within a batch
         for name in [name for name, group in groups.items() if group == 0]:
             constants[name] = rows.pop(name)[0]
@@ -206,21 +207,21 @@ def _generate(inputs: List[TensorJob], dims: Mapping[str, int], batch_dim: Optio
     return _library(rows, constants, groups, "generated")
 
 
-def draw(rng: np.random.Generator, tensor: TensorJob, shape: Tuple[int, ...]) -> Array:
+def draw(draws: Draws, tensor: TensorJob, shape: Tuple[int, ...]) -> Array:
     """Values of the tensor's dtype from its range: uniform, both ends included for integers.
 
     Raises SamplesRejected for a range that holds no value of the dtype, or more than it can hold.
     """
     dtype = np.dtype(tensor.dtype)
     if dtype.kind == "b":
-        return np.asarray(rng.integers(0, 2, shape)).astype(dtype)
+        return draws.integers(dtype, 0, 1, shape)
     if dtype.kind in "iu":
         low, high, limits = ceil(tensor.low), floor(tensor.high), np.iinfo(dtype)
         _check_range(tensor, low <= high and limits.min <= low and high <= limits.max)
-        return np.asarray(rng.integers(low, high, shape, dtype=dtype, endpoint=True))
+        return draws.integers(dtype, low, high, shape)
     limit = float(np.finfo(dtype).max)
     _check_range(tensor, -limit <= tensor.low <= tensor.high <= limit)
-    return np.asarray(rng.uniform(tensor.low, tensor.high, shape)).astype(dtype)
+    return draws.uniform(dtype, tensor.low, tensor.high, shape)
 
 
 def _check_range(tensor: TensorJob, holds: bool) -> None:

@@ -163,8 +163,11 @@ class _Nothing:
         return staged
 
 
-def loop_cost(blocks: int = 5, queries: int = 4000) -> LoopCost:
-    """The loop's own cost: the median block of a call that does nothing (about 3 ms in all)."""
+def loop_cost(blocks: int = 9, queries: int = 1000) -> LoopCost:
+    """The loop's own cost: the median block of a call that does nothing (about 2 ms in all; 40 ms on a slow board).
+
+    Blocks of a quarter of a millisecond: other work seldom comes into one, and into most of them next to never.
+    """
     run = _Nothing().run
     staged: List[None] = [None] * queries
     out: List[int] = []

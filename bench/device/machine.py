@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import sys
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Set, Tuple
@@ -135,8 +134,9 @@ def _threads_per_core() -> Optional[int]:
 
 
 def _meminfo() -> Dict[str, int]:
-    pairs = re.findall(r"^(\w+):\s+(\d+) kB", read(PROC / "meminfo") or "", re.MULTILINE)
-    return {name: int(kib) * 1024 for name, kib in pairs}
+    """Bytes by the names of ``/proc/meminfo``."""
+    lines = [line.replace(":", " ").split() for line in (read(PROC / "meminfo") or "").splitlines()]
+    return {words[0]: int(words[1]) * 1024 for words in lines if len(words) == 3 and words[1].isdecimal()}
 
 
 def _frequency_mhz() -> Optional[float]:
@@ -180,5 +180,8 @@ def _is_virtual() -> Optional[bool]:
 
 
 def _os_name() -> str:
-    match = re.search(r'^PRETTY_NAME="?([^"\n]*)', read(Path("/etc/os-release")) or "", re.MULTILINE)
-    return match.group(1) if match else sys.platform
+    for line in (read(Path("/etc/os-release")) or "").splitlines():
+        name, _, value = line.partition("=")
+        if name == "PRETTY_NAME":
+            return value.lstrip('"').partition('"')[0]
+    return sys.platform

@@ -7,19 +7,23 @@ by the board's own clock from before it was started, and how it ended is known h
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from contextlib import suppress
-from typing import Any, Dict, Optional
 
-from .cache import cache_folder as cache
 from .guard import MARK, SPAWNED, strays
+from .place import cache_folder
 from .turns import WHO_BYTES, open_lock, take
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # as in `board`: the agent imports little
+    from typing import Any, Dict, Optional
 
 POLL_S = 0.1
 BY_SIGNAL = 128
 """Exit codes above it tell the signal that ended the worker, as a shell's do."""
+SIGKILL = 9
+"""Everywhere; the module ``signal`` makes enumerations of all signals when it is imported."""
 
 
 def work(request: Dict[str, Any]) -> int:
@@ -34,12 +38,12 @@ def work(request: Dict[str, Any]) -> int:
         _become_worker(token, spawned_ns)
     _, status = os.waitpid(process, 0)
     with suppress(OSError):
-        os.killpg(process, signal.SIGKILL)
+        os.killpg(process, SIGKILL)
     for _ in range(2):
         left = strays(token)
         for one in left:
             with suppress(OSError):
-                os.kill(one, signal.SIGKILL)
+                os.kill(one, SIGKILL)
         if not left:
             break
     if os.WIFSIGNALED(status):
@@ -60,7 +64,7 @@ def _become_worker(token: str, spawned_ns: int) -> None:
 
 def _take_turn(who: str, wait_s: float) -> Optional[int]:
     """The lock's descriptor, held until this process ends; None, said to the host, where somebody else has it."""
-    lock = open_lock(cache())
+    lock = open_lock(cache_folder())
     until = time.monotonic() + wait_s
     while True:
         holder = take(lock)

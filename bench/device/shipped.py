@@ -6,15 +6,19 @@ import errno
 import fcntl
 import os
 import re
+import stat
 import sys
 from contextlib import suppress
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Dict, List, NamedTuple
 
-from .cache import QUOTA_BYTES, keep_within
-from .cache import cache_folder as cache
+from .place import cache_folder
 from .turns import Busy, alone
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # as in `board`: the agent imports little, no `pathlib` either
+    from typing import Any, Dict, List
+
+    from .turns import Place
 
 CHUNK_BYTES = 1 << 20
 
@@ -27,33 +31,23 @@ class Refused(Exception):
         super().__init__(message)
 
 
-class Wanted(NamedTuple):
+class Wanted:
     """A file that a worker will need: ``name`` is relative to a folder of its own, ``folder`` that folder's name.
 
     ``known``: in this run it was found whole, or came whole.
     """
 
-    folder: str
-    name: str
-    sha256: str
-    size: int
-    begin: int
-    known: bool = False
-    executable: bool = False
-
-    @property
-    def path(self) -> Path:
-        return cache() / "files" / self.folder / self.name
-
-    @property
-    def part(self) -> Path:
+    def __init__(
+        self, folder: str, name: str, sha256: str, size: int, begin: int, known: bool = False, executable: bool = False
+    ) -> None:
+        self.folder, self.name, self.sha256 = folder, name, sha256
+        self.size, self.begin, self.known = size, begin, known
+        self.home = os.path.join(cache_folder(), "files", folder)
+        self.path = os.path.join(self.home, name)
+        self.part = os.path.join(cache_folder(), "parts", sha256)
         """Where it grows until it is whole."""
-        return cache() / "parts" / self.sha256
-
-    @property
-    def mode(self) -> int:
+        self.mode = 0o700 if executable else 0o600
         """For its owner alone."""
-        return 0o700 if self.executable else 0o600
 
 
 def have(request: Dict[str, Any]) -> Dict[str, Any]:
@@ -70,9 +64,9 @@ def have(request: Dict[str, Any]) -> Dict[str, Any]:
         whole, part = _is_whole(one), _size(one.part)
         if whole:
             with suppress(OSError):
-                os.utime(str(cache() / "files" / one.folder))  # used now: what was used longest ago goes first
-                os.chmod(str(one.path), one.mode)
-        found.append({"path": str(one.path), "whole": whole, "bytes": part if 0 < part <= one.size else 0})
+                os.utime(one.home)  # used now: what was used longest ago goes first
+                os.chmod(one.path, one.mode)
+        found.append({"path": one.path, "whole": whole, "bytes": part if 0 < part <= one.size else 0})
     return {"files": found}
 
 
@@ -82,26 +76,30 @@ def put(request: Dict[str, Any]) -> Dict[str, Any]:
     Room is made for them unless a worker is at work: then the next ``put`` makes it. Raises Refused where the disk is
     full, or what came is not what was announced.
     """
-    wanted = _wanted(request)
+    from pathlib import Path  # here, and what needs it: seldom does anything come
+
+    from .cache import QUOTA_BYTES, keep_within
+
+    wanted, cache = _wanted(request), cache_folder()
     try:
-        kept = [path for one in wanted for path in (cache() / "files" / one.folder, one.part)]
-        with suppress(Busy), alone(cache()):  # a worker's files are not to go while it is at work
-            keep_within(cache(), max(0, QUOTA_BYTES - sum(one.size for one in wanted)), kept)
+        kept = [Path(path) for one in wanted for path in (one.home, one.part)]
+        with suppress(Busy), alone(cache):  # a worker's files are not to go while it is at work
+            keep_within(Path(cache), max(0, QUOTA_BYTES - sum(one.size for one in wanted)), kept)
         for one in wanted:
             _take(one)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             import shutil  # here: it takes long to import, and is seldom needed
 
-            raise Refused("its disk is full (%d bytes are free)" % shutil.disk_usage(str(cache())).free, cure="clean")
-        raise Refused("it cannot write %s: %s" % (error.filename or cache(), error.strerror))
+            raise Refused("its disk is full (%d bytes are free)" % shutil.disk_usage(cache).free, cure="clean")
+        raise Refused("it cannot write %s: %s" % (error.filename or cache, error.strerror))
     return {}
 
 
 def _take(one: Wanted) -> None:
-    one.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    one.part.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    number = os.open(str(one.part), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    for path in (one.path, one.part):
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    number = os.open(one.part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(number, "r+b", buffering=0) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -119,12 +117,12 @@ def _take(one: Wanted) -> None:
             left -= _write(file.fileno(), data)
             told.update(data)
         if told.hexdigest() != one.sha256:
-            os.unlink(str(one.part))
+            os.unlink(one.part)
             raise Refused("a file came with other bytes than it was announced with", reason="other bytes")
         os.fchmod(file.fileno(), one.mode)
         os.fsync(file.fileno())
-        os.replace(str(one.part), str(one.path))
-    _sync(one.path.parent)
+        os.replace(one.part, one.path)
+    _sync(os.path.dirname(one.path))
 
 
 def _write(number: int, data: bytes) -> int:
@@ -134,8 +132,8 @@ def _write(number: int, data: bytes) -> int:
     return len(data)
 
 
-def _sync(folder: Path) -> None:
-    number = os.open(str(folder), os.O_RDONLY)
+def _sync(folder: str) -> None:
+    number = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(number)
     finally:
@@ -151,14 +149,14 @@ def _is_whole(one: Wanted) -> bool:
         if sha256_of(one.path) == one.sha256:
             return True
     with suppress(OSError):
-        os.unlink(str(one.path))
+        os.unlink(one.path)
     return False
 
 
-def sha256_of(path: Path) -> str:
+def sha256_of(path: Place) -> str:
     """Of a file's bytes, a piece at a time. OSError."""
     digest = _sha256()
-    with open(str(path), "rb", buffering=0) as file:
+    with open(path, "rb", buffering=0) as file:
         for data in iter(lambda: file.read(CHUNK_BYTES), b""):
             digest.update(data)
     return str(digest.hexdigest())
@@ -170,12 +168,13 @@ def _sha256() -> Any:
     return hashlib.sha256()
 
 
-def _size(path: Path) -> int:
+def _size(path: str) -> int:
     """Bytes of a regular file; -1 where there is none."""
     try:
-        return path.lstat().st_size if path.is_file() and not path.is_symlink() else -1
-    except OSError:
+        found = os.lstat(path)
+    except (OSError, ValueError):
         return -1
+    return found.st_size if stat.S_ISREG(found.st_mode) else -1
 
 
 def _wanted(request: Dict[str, Any]) -> List[Wanted]:

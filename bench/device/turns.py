@@ -8,8 +8,12 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Iterator, Optional
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # dear to import, as `pathlib` is: an agent that only runs a worker needs neither
+    from typing import Iterator, Optional, Union
+
+    Place = Union[str, os.PathLike[str]]
 
 WHO_BYTES = 400
 
@@ -18,10 +22,10 @@ class Busy(Exception):
     """A worker is at work on the board."""
 
 
-def open_lock(cache: Path) -> int:
+def open_lock(cache: Place) -> int:
     """The descriptor of the board's lock, which is not taken yet."""
-    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return os.open(str(cache / "lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    os.makedirs(cache, mode=0o700, exist_ok=True)
+    return os.open(os.path.join(cache, "lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
 def take(lock: int) -> Optional[str]:
@@ -34,7 +38,7 @@ def take(lock: int) -> Optional[str]:
 
 
 @contextmanager
-def alone(cache: Path) -> Iterator[None]:
+def alone(cache: Place) -> Iterator[None]:
     """Holds the board's lock; Busy, with who has it, where a worker is at work."""
     lock = open_lock(cache)
     try:
@@ -47,17 +51,17 @@ def alone(cache: Path) -> Iterator[None]:
             os.close(lock)
 
 
-def hold(path: Path) -> None:
+def hold(path: Place) -> None:
     """Keep an entry of the cache from being removed to make room, as long as this process lives; it is used now."""
     with suppress(OSError):
-        fcntl.flock(os.open(str(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), fcntl.LOCK_SH)
-        os.utime(str(path))
+        fcntl.flock(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), fcntl.LOCK_SH)
+        os.utime(path)
 
 
-def is_held(path: Path) -> bool:
+def is_held(path: Place) -> bool:
     """Whether a process works with the entry: an agent that runs, a file that is being sent."""
     try:
-        number = os.open(str(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return False
     try:

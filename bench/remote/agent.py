@@ -1,7 +1,8 @@
-"""The agent: what travels to a board to measure there, as one archive that is named by its SHA-256.
+"""The agent: what travels to a board to measure there, as one archive, named by the SHA-256 of what it is made of.
 
-It holds `bench.device`, the adapters, and, where an adapter is a third party's, that package's own modules. Our own
-modules go without their docstrings, for links are slow; each line keeps its number: a traceback from there fits.
+It is made only where a board lacks it: that takes longer than to see whether it changed. It holds `bench.device`, the
+adapters, and, where an adapter is a third party's, that package's own modules. Our own modules go without their
+docstrings, for links are slow; each line keeps its number: a traceback from there fits.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import ast
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,26 +30,41 @@ COMPILED = (".so", ".pyd", ".dylib")
 
 @dataclass(frozen=True)
 class Agent:
-    """The archive and its SHA-256."""
+    """The modules that it is made of, and their name: a SHA-256 of them and of how they are packed."""
 
     sha256: str
-    data: bytes
+    sources: Mapping[str, bytes] = field(repr=False)
+
+    @cached_property
+    def data(self) -> bytes:
+        """The archive, as it is sent; our own modules without their docstrings."""
+        ours = ("bench/", "backends/")
+        return _archive(
+            {name: _without_words(data) if name.startswith(ours) else data for name, data in self.sources.items()}
+        )
 
 
 @cache
 def agent_for(adapter: str) -> Agent:
-    """The agent that can run the adapter ``module:Class``; the same code always gives the same bytes.
+    """The agent that can run the adapter ``module:Class``; the same code always gives the same one.
 
     Raises LaunchError where the adapter's module cannot be sent.
     """
-    files = {"__main__.py": MAIN, "bench/__init__.py": (ROOT / "bench" / "__init__.py").read_bytes()}
+    sources = {"__main__.py": MAIN, "bench/__init__.py": (ROOT / "bench" / "__init__.py").read_bytes()}
     for folder in ("bench/device", "backends"):
-        files.update((name, _without_words(source)) for name, source in _tree(ROOT / folder, folder))
+        sources.update(_tree(ROOT / folder, folder))
     top = adapter.partition(":")[0].partition(".")[0]
     if top not in ("bench", "backends"):
-        files.update(_foreign(top, adapter))
-    data = _archive(files)
-    return Agent(hashlib.sha256(data).hexdigest(), data)
+        sources.update(_foreign(top, adapter))
+    return Agent(_name(sources), sources)
+
+
+def _name(sources: Mapping[str, bytes]) -> str:
+    told = hashlib.sha256(Path(__file__).read_bytes())
+    for name in sorted(sources):
+        told.update(b"%d %s %d\n" % (len(name), name.encode(), len(sources[name])))
+        told.update(sources[name])
+    return told.hexdigest()
 
 
 def _tree(folder: Path, name: str) -> Iterator[tuple[str, bytes]]:

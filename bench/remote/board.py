@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
@@ -38,19 +39,19 @@ INSTALL = """\
 import sys
 if sys.version_info < (3, 8): sys.exit("it is Python %d.%d: 3.8 or later is needed" % sys.version_info[:2])
 import compileall, hashlib, io, os, shutil, tempfile, zipfile
-folder, sha256 = sys.argv[1:]
+folder, name, sha256 = sys.argv[1:]
 data = sys.stdin.buffer.read()
 if hashlib.sha256(data).hexdigest() != sha256: sys.exit("the agent came with other bytes")
 os.makedirs(folder, 0o700, True)
 part = tempfile.mkdtemp(".part", dir=folder)
 try:
     zipfile.ZipFile(io.BytesIO(data)).extractall(part)
-    compileall.compile_dir(part, ddir=os.path.join(folder, sha256), quiet=2)
+    compileall.compile_dir(part, ddir=os.path.join(folder, name), quiet=2)
     os.sync()
-    os.rename(part, os.path.join(folder, sha256))
+    os.rename(part, os.path.join(folder, name))
 except OSError as error:
     shutil.rmtree(part, True)
-    if not os.path.isdir(os.path.join(folder, sha256)): sys.exit("%s: %s" % (folder, error.strerror))
+    if not os.path.isdir(os.path.join(folder, name)): sys.exit("%s: %s" % (folder, error.strerror))
 """
 """Unpacked, because an archive's modules would be compiled anew at every start. No quote like ' may stand in it."""
 
@@ -175,7 +176,8 @@ class Board:
         return files_of(self.host, done, len(pieces) if command == "have" else 0)
 
     def _install(self, agent: Agent) -> None:
-        script = f'{self._head}"$p" -c \'{INSTALL}\' "$c/agent" {agent.sha256}'
+        arrives = hashlib.sha256(agent.data).hexdigest()
+        script = f'{self._head}"$p" -c \'{INSTALL}\' "$c/agent" {agent.sha256} {arrives}'
         done = self._client.run(script, agent.data, timeout_s=INSTALL_S, most_bytes=ANSWER_BYTES)
         if done.code:
             self._refuse(done)

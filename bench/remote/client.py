@@ -29,11 +29,21 @@ from bench.remote.talk import Source, Talk
 
 SHELL = "exec sh"
 CONNECT_S = 30.0
-"""How long a login may take, from ``ssh``'s start to the script's first line: three times ``ConnectTimeout``."""
+"""How long a login may take, from ``ssh``'s start to the script's first line, where only one host is talked to …"""
+CROWD_S = 3.0
+"""… and so much longer for each further one: they may share a jump host, a radio, or a machine that plays them all."""
+LOGIN_TRIES = 2
 LOGINS_AT_ONCE = 8
 """A jump host's `sshd` refuses some of those that come while ten others are not let in yet (``MaxStartups``)."""
 BANNER_BYTES = 64 << 10
 _logins = threading.BoundedSemaphore(LOGINS_AT_ONCE)
+_crowd: set[Client] = set()
+"""The clients that hold a login, or wait for one."""
+
+
+def patience_s() -> float:
+    """How long a login may take now: ``CONNECT_S``, and ``CROWD_S`` for each host but one that is talked to."""
+    return CONNECT_S + CROWD_S * max(0, len(_crowd) - 1)
 
 
 @dataclass(frozen=True)
@@ -61,16 +71,31 @@ class Client:
 
     def __enter__(self) -> Client:
         """HostUnreachable where no connection can be made. Waits while many others are logging in."""
-        with _logins:
-            self._master = master.Master(self.host, CONNECT_S, self._begun)
+        _crowd.add(self)
+        try:
+            with _logins:
+                self._master = self._logged_in(patience_s())
+        except BaseException:
+            _crowd.discard(self)
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        _crowd.discard(self)
         if self._master is not None:
             self._master.close()
             self._master = None
+
+    def _logged_in(self, patience_s: float, tries: int = LOGIN_TRIES) -> master.Master:
+        """A host that takes the connection and is too slow for a login is given twice the time again."""
+        try:
+            return master.Master(self.host, patience_s, self._begun)
+        except master.TooSlow as error:
+            if tries == 1 or self._aborted:
+                raise HostUnreachable(str(error)) from error
+        return self._logged_in(2 * patience_s, tries - 1)
 
     def abort(self) -> None:
         """From another thread: end all that is going on, and let nothing begin."""
@@ -129,11 +154,11 @@ class Client:
         with contextlib.ExitStack() as stack:
             told = stderr if stderr is not None else stack.enter_context(tempfile.TemporaryFile(buffering=0))
             socket = None if self._master is None else self._master.socket
-            process = open_ssh([*command(self.host, socket), "--", self.host, SHELL], told)
+            process = open_ssh([*command(self.host, socket, patience_s()), "--", self.host, SHELL], told)
             try:
                 self._begun(process)
                 write(process, f"{{\nprintf '\\n%s\\n' {mark}\n{script}\nexit $?\n}}\n".encode())
-                self._await(process, mark.encode(), told, time.monotonic() + CONNECT_S)
+                self._await(process, mark.encode(), told, time.monotonic() + patience_s())
             except BaseException:
                 end(process)
                 raise

@@ -64,6 +64,15 @@ LINK = re.compile(
 """Begins of lines that ``ssh`` itself writes when a link dies."""
 
 
+SLOW = re.compile(r"banner exchange|^Connection to \S+ port \d+ timed out", re.MULTILINE)
+"""What ``ssh`` says where the other end took the connection, and then was not done with the handshake in time."""
+
+
+def is_slow(said: str) -> bool:
+    """Whether a login failed only for want of time: something is there, which may have much to do."""
+    return SLOW.search(said) is not None
+
+
 def reason(host: str, said: str, connected: bool) -> str:
     """One sentence for ``ssh`` ending with 255; ``said`` is what it wrote, ``connected`` whether a login had worked."""
     if connected:

@@ -20,6 +20,10 @@ ASK_S = 10.0
 POLL_S = 0.01
 
 
+class TooSlow(HostUnreachable):
+    """The host answers, but was not done with the handshake in time: it may be worth another, longer try."""
+
+
 class Master:
     """A connection that others share, ended with ``close``; nothing where the user's config shares them already.
 
@@ -27,7 +31,10 @@ class Master:
     """
 
     def __init__(self, host: str, timeout_s: float, begun: Callable[[subprocess.Popen[bytes]], object]) -> None:
-        """HostUnreachable where no connection can be made within ``timeout_s``; ``begun`` is told of its process."""
+        """HostUnreachable where no connection can be made within ``timeout_s``; ``begun`` is told of its process.
+
+        TooSlow, which is one, where the host began a handshake and was not done with it.
+        """
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
         if not shares_by_itself(host):
@@ -60,10 +67,12 @@ class Master:
         shared = ["-o", "ControlMaster=yes", "-o", f"ControlPath={socket}", "-o", "ControlPersist=no"]
         until = time.monotonic() + timeout_s
         with tempfile.TemporaryFile(buffering=0) as stderr:
-            process = open_ssh([*command(host), *shared, "--", host, "exec sh"], stderr)
+            process = open_ssh([*command(host, login_s=timeout_s), *shared, "--", host, "exec sh"], stderr)
             try:
                 begun(process)
                 while not socket.exists():
+                    if process.poll() is not None and complaints.is_slow(tail(stderr)):
+                        raise TooSlow(complaints.reason(host, tail(stderr), connected=False))
                     if process.poll() is not None:
                         raise HostUnreachable(complaints.reason(host, tail(stderr), connected=False))
                     if time.monotonic() > until:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.device.draws import Draws
 from bench.device.library import GENERATED_BYTES, SampleLibrary, SamplesRejected, draw, open_library
 from bench.device.records import TensorJob
 
@@ -48,9 +49,9 @@ def test_generated_values_lie_in_their_range_and_have_their_type(dtype: str, low
     fits = kind.kind == "f" or (np.iinfo(kind).min <= low and low + width <= np.iinfo(kind).max)
     if not fits:
         with pytest.raises(SamplesRejected, match="`x`"):
-            draw(np.random.default_rng(seed), tensor, (50,))
+            draw(Draws(seed), tensor, (50,))
         return
-    values = draw(np.random.default_rng(seed), tensor, (50,))
+    values = draw(Draws(seed), tensor, (50,))
     assert values.dtype == kind
     assert values.shape == (50,)
     assert kind.type(low) <= values.min()
@@ -58,17 +59,17 @@ def test_generated_values_lie_in_their_range_and_have_their_type(dtype: str, low
 
 
 def test_both_ends_of_a_range_of_integers_are_drawn() -> None:
-    values = draw(np.random.default_rng(1), TensorJob("x", "int32", [], -1.0, 2.0), (500,))
+    values = draw(Draws(1), TensorJob("x", "int32", [], -1.0, 2.0), (500,))
     assert set(values.tolist()) == {-1, 0, 1, 2}
 
 
 def test_the_largest_integers_can_be_drawn() -> None:
-    values = draw(np.random.default_rng(1), TensorJob("x", "uint64", [], 0.0, float(1 << 63)), (500,))
+    values = draw(Draws(1), TensorJob("x", "uint64", [], 0.0, float(1 << 63)), (500,))
     assert values.max() > 1 << 62
 
 
 def test_booleans_are_both() -> None:
-    values = draw(np.random.default_rng(1), TensorJob("x", "bool", [], 0.0, 1.0), (100,))
+    values = draw(Draws(1), TensorJob("x", "bool", [], 0.0, 1.0), (100,))
     assert values.dtype == np.bool_
     assert set(values.tolist()) == {False, True}
 
@@ -79,7 +80,7 @@ def test_booleans_are_both() -> None:
 )
 def test_a_range_without_a_value_of_the_type_is_refused(dtype: str, low: float, high: float) -> None:
     with pytest.raises(SamplesRejected, match=f"no {dtype} can be drawn for `x` between"):
-        draw(np.random.default_rng(1), TensorJob("x", dtype, [], low, high), ())
+        draw(Draws(1), TensorJob("x", dtype, [], low, high), ())
 
 
 def test_generated_samples_are_the_same_for_the_same_seed_and_differ_among_themselves() -> None:

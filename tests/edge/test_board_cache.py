@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.device import cache as cache_module
 from bench.device import shipped
 from bench.device.cache import OutsideCache, cache_folder, clean, entries, keep_within, size_of
 from bench.device.turns import open_lock, take
@@ -78,7 +79,7 @@ def test_a_cache_that_is_itself_a_link_is_left_alone(tmp_path: Path) -> None:
 
 def test_what_is_shipped_makes_room_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(shipped, "QUOTA_BYTES", 15 * KIB)
+    monkeypatch.setattr(cache_module, "QUOTA_BYTES", 15 * KIB)
     cache = tmp_path / "benchpact"
     old, new = entry(cache, "files/1", 10 * KIB, 1), entry(cache, "files/2", 10 * KIB, 3)
     agent = entry(cache, "agent/1", 10 * KIB, 2)
@@ -91,7 +92,7 @@ def test_nothing_is_removed_to_make_room_while_a_worker_is_at_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(shipped, "QUOTA_BYTES", 15 * KIB)
+    monkeypatch.setattr(cache_module, "QUOTA_BYTES", 15 * KIB)
     cache = tmp_path / "benchpact"
     old = entry(cache, "files/1", 20 * KIB, 1)
     lock = open_lock(cache)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import io
 import os
 import shlex
@@ -51,9 +50,19 @@ def sent(there: Board, one: Job) -> Job:
 def test_the_agent_is_small_and_always_the_same() -> None:
     agent = agent_for(NULL)
     assert len(agent.data) <= 200_000
-    assert hashlib.sha256(agent.data).hexdigest() == agent.sha256
     agent_for.cache_clear()
-    assert agent_for(NULL) == agent
+    again = agent_for(NULL)
+    assert (again, again.data) == (agent, agent.data)
+
+
+def test_an_agent_of_other_code_has_another_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    names = set()
+    for text in ("", "# a line", "# a lime"):
+        (tmp_path / "one.py").write_text(text)
+        agent_for.cache_clear()
+        names.add(agent_for("one:A").sha256)
+    assert len(names) == 3
 
 
 def test_what_is_sent_is_the_same_code_on_the_same_lines_without_its_docstrings() -> None:
