@@ -13,6 +13,7 @@ import numpy as np
 from bench import registry
 from bench.device import records
 from bench.device.adapter import Settings
+from bench.device.draws import Draws
 from bench.device.library import MAX_SAMPLES_BYTES, draw, resolve_shape
 from bench.device.records import Job, TensorJob
 from bench.device.safe_arrays import read_npz
@@ -176,14 +177,14 @@ def _arrays(draft: Draft, samples: int, seed: int) -> dict[str, Any]:
     if draft.samples is not None:
         arrays = read_npz(draft.samples, MAX_SAMPLES_BYTES)
         return {one.spec.name: _first(arrays[one.spec.name], one, draft, samples) for one in draft.fed}
-    rng = np.random.default_rng(seed)
+    draws = Draws(seed)
     drawn = {}
     for one in draft.fed:
         job = tensor_job(one)
         shape = resolve_shape(job, draft.dims, draft.batch)
         batched = draft.batch is not None and bool(shape) and one.spec.shape[0] == draft.batch
         stacked = draft.batch is None and bool(shape)
-        array = draw(rng, job, (samples, *shape[1:]) if batched else (samples, *shape) if stacked else shape)
+        array = draw(draws, job, (samples, *shape[1:]) if batched else (samples, *shape) if stacked else shape)
         drawn[one.spec.name] = _with_ends(array, one)
     return drawn
 
