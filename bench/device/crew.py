@@ -115,8 +115,7 @@ class Crew:
                 now = perf_counter_ns()
             if taken is None:
                 self._end()
-            if self._errors:
-                raise self._errors[0]
+            self.complain()
             found = self._collect(ended=taken is None)
             if found is not None or taken is None:
                 return found
@@ -164,6 +163,11 @@ class Crew:
             while len(self._ready) < len(self._threads) and not self._errors:
                 sleep(0.001)
             self._begin(self._line, self._window_ns)
+
+    def complain(self) -> None:
+        """Raise what a further worker raised, also when it left its station."""
+        if self._errors:
+            raise self._errors[0]
 
     def _man(self, at: int, opened: Callable[[], ContextManager[Station]]) -> None:
         """A worker's thread: whatever it raises is raised where the blocks are asked for."""

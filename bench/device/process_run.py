@@ -24,7 +24,7 @@ from .outputs import NanCount, check
 from .records import Job
 from .scenarios import Issuer, WarmUp, warm_up
 from .subject import load_adapter, model_files, shares_session
-from .told import facts_of
+from .told import demand
 from .warmup import RULE
 
 
@@ -80,6 +80,7 @@ class ProcessRunner:
             if job.collect_outputs:
                 with channel.phase(records.ACCURACY):
                     self._note(send_answers(job, session, library, self._check, channel))
+                    demand(session, Settings(**job.settings))
             with channel.phase(records.CLOSE):
                 stack.close()
 
@@ -103,8 +104,7 @@ class ProcessRunner:
 
     def _say_facts(self, session: Session, library: SampleLibrary, versions: Dict[str, str], nan: NanCount) -> None:
         cost = loop_cost()
-        facts, notes = facts_of(session, Settings(**self.job.settings))
-        gpu_named.demand(facts["device"], facts.get(records.GPU))
+        facts, notes = demand(session, Settings(**self.job.settings))
         notes = gpu_named.notes_of(facts["device"], notes)
         self._note(notes)
         self.noted = notes
@@ -127,8 +127,7 @@ class ProcessRunner:
 
         And whether it still runs as was asked: what fell back under way was not measured under the target's name.
         """
-        now, notes = facts_of(session, Settings(**self.job.settings))
-        gpu_named.demand(now["device"], now.get(records.GPU))
+        now, notes = demand(session, Settings(**self.job.settings))
         self._note([note for note in notes if note not in self.noted])
         if any(self.said["facts"].get(name) != fact for name, fact in now.items()):
             self.said["facts"].update(now)
@@ -171,6 +170,7 @@ class ProcessRunner:
         issuer = Issuer(session, library, max(1, self.job.batch), False)
         with quiet(), self.channel.phase(records.SEARCH):
             fields = search(self.job, self.adapter, issuer, library)
+            demand(session, Settings(**self.job.settings))
         self.channel.send(records.SEARCHED, fields)
 
     def _say_board(self, before: throttling.Look, after: throttling.Look, meter: Meter) -> None:

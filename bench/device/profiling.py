@@ -15,7 +15,7 @@ from .operators import Profiled
 from .records import Job
 from .scenarios import Issuer
 from .subject import load_adapter, model_files
-from .told import facts_of
+from .told import demand
 
 FEWEST, MOST, ABOUT_NS = 5, 100, 1_000_000_000
 """Queries that are profiled: as many as take about a second, within these bounds."""
@@ -46,8 +46,7 @@ def profile(job: Job, channel: Channel) -> None:
         with channel.phase(records.PROFILE):
             staged = (issuer.pool * (queries // len(issuer.pool) + 1))[:queries]
             told = session.profile(staged)  # type: ignore[attr-defined]
-        facts, notes = facts_of(session, Settings(**job.settings))
-        gpu_named.demand(facts["device"], facts.get(records.GPU))
+        facts, notes = demand(session, Settings(**job.settings))
         notes = gpu_named.notes_of(facts["device"], notes)
         if notes:
             facts[records.NOTES] = notes

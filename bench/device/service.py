@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ContextManager, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from .adapter import Adapter, ModelFiles, Session, Settings
 from .arrivals import CONSTANT, Offsets, Schedule, open_arrivals
@@ -18,6 +18,7 @@ from .scenarios import Issuer
 from .serving import OpenLoop
 from .stations import cores_for, others, pinned, station_of
 from .subject import shares_session
+from .told import demand
 from .trace import Traffic, rate_of, read_trace
 
 Trying = Tuple[Begin, Dict[str, Any]]
@@ -95,11 +96,21 @@ def manned(
     cores = cores_for(job.workers, settings.threads)
     shared = shares_session(job, adapter)
 
-    def opened() -> ContextManager[Session]:
-        return nullcontext(issuer.session) if shared else adapter.open(model, settings)
+    @contextmanager
+    def opened() -> Iterator[Session]:
+        """A further worker's, asked again what it ran on when its work is done."""
+        if shared:
+            yield issuer.session
+            return
+        with adapter.open(model, settings) as session:
+            yield session
+            demand(session, settings)
 
     def set_up(session: Session) -> Station:
-        return station_of(session, library, issuer.batch, job.max_batch)
+        """Warm, and asked what it runs on: a session of its own may fall back where the first one did not."""
+        station = station_of(session, library, issuer.batch, job.max_batch)
+        demand(session, settings)
+        return station
 
     polls = may_poll(job.workers * settings.threads)
     with pinned(cores[0] if cores else None), punctual():
@@ -112,6 +123,7 @@ def manned(
             yield crew, told
         finally:
             crew.close()
+        crew.complain()
 
 
 def _trace(job: Job) -> Optional[Offsets]:

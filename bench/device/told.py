@@ -1,13 +1,23 @@
-"""Whether what a session says of itself is whole and as asked: else nothing is measured under its name."""
+"""Whether what a session says of itself is whole, as asked and can be: else nothing is measured under its name."""
 
 from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Tuple
 
-from . import records
+from . import gpu_named, records
 from .adapter import AdapterError, Settings
 
 OWED = ("device", "precision", "threads", "artifact")
+
+
+def demand(session: Any, settings: Settings) -> Tuple[Dict[str, Any], List[str]]:
+    """``facts_of``; DeviceUnavailable where they name a GPU that NVIDIA's driver has not.
+
+    Asked of each session that answers a query that counts, before and after.
+    """
+    facts, notes = facts_of(session, settings)
+    gpu_named.demand(facts["device"], facts.get(records.GPU))
+    return facts, notes
 
 
 def facts_of(session: Any, settings: Settings) -> Tuple[Dict[str, Any], List[str]]:

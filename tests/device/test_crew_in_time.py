@@ -91,6 +91,36 @@ def test_what_goes_wrong_in_a_further_session_ends_the_process_with_its_reason()
     assert (run.failure.error, run.failure.message) == ("ModelRejected", "there is no second one")
 
 
+SEARCH: dict[str, Any] = {"scenario": "server", "aims": [[0.5, 100 * MS]], "search_ns": 200 * MS}
+
+
+@pytest.mark.parametrize("asked_before", [0, 1])
+@pytest.mark.parametrize("more", [at(200.0), SEARCH])
+def test_a_further_session_that_falls_back_is_not_measured_under_the_devices_name(
+    asked_before: int, more: dict[str, Any]
+) -> None:
+    """When it was opened, or under way; the first one stays on the device."""
+    assert fallen_back(2, asked_before, workers=2, **more) == FELL_BACK
+
+
+@pytest.mark.parametrize(("asked_before", "more"), [(2, SEARCH), (3, {"collect_outputs": True})])
+def test_a_session_that_falls_back_after_the_timed_part_gives_no_rate_and_no_answers(
+    asked_before: int, more: dict[str, Any]
+) -> None:
+    """Before and after a timed part it is asked already, and of its memory."""
+    assert fallen_back(1, asked_before, **more) == FELL_BACK
+
+
+FELL_BACK = ("AdapterError", "the adapter's `facts` say device cpu, but the target asks for npu:0")
+
+
+def fallen_back(session: int, asked_before: int, **more: Any) -> tuple[str, str]:
+    """How a process ends, of which the session of that number falls back once it was asked so often."""
+    settings = {"device": "npu:0", "extra": {"session": session, "asked before": asked_before}}
+    run = measure(job("tests.device.sleeping:FallsBack", settings=settings, **more)).run
+    return (run.failure.error, run.failure.message) if run.failure else ("", "")
+
+
 def test_a_rate_far_too_high_ends_and_what_is_left_is_counted() -> None:
     run = measure(job(SLEEPING, {"microseconds": 20_000}, **at(2000.0, workers=2))).run
     assert run.failure is None and run.serving is not None
