@@ -14,15 +14,17 @@ from typing import Any, Dict, List, Sequence
 from .adapter import DeviceUnavailable
 from .cuda_library import LIBRARY, begin
 
-WORDS = re.compile(r"cuda|nvidia|geforce|quadro|tensorrt|[rg]tx|tesla|jetson|tegra")
+WORDS = re.compile(r"cuda|nvidia|geforce|quadro|tensorrt|[rg]tx|tesla|jetson|tegra|dgx|cudnn|cublas")
 """What only NVIDIA's are called, wherever it stands in a word."""
 OTHERS = re.compile(r"amd|radeon|rocm|intel|arm|mali|adreno|qualcomm|powervr|apple")
 """Whose a ``gpu`` is, where it is not NVIDIA's."""
-PART = re.compile(r"gpus?\d*|titan(?:v|xp?)?|orin|xavier")
+PART = re.compile(r"[dev]?gpus?\d*|titan(?:v|xp?)?|orin|xavier|thor|hopper|blackwell|[2-5]0[5-9]0(?:ti|super|d)?")
 MODEL = re.compile(
-    r"(?:g?[bh][1-9]0[0-9]|h20|gb10|a[138]00|a[1-6]0g?|a2|a16|l4|l[24]0s?|t4|[vp]100|[mp][46]0|k80)[a-z]*"
+    r"(?:\d+x)?"
+    r"(?:g?[bh][1-9]0[0-9]|h20|gb10|a[138]00|a[1-6]0g?|a2|a16|a[2456][05]00|l4|l[24]0s?|t4|g?[vp]100|[mp][46]0|k[248]0)"
+    r"(?:[a-z]+\d?)?"
 )
-"""A model of NVIDIA's for servers, as a part of a word: ``H200``, ``a100-80gb``, ``other-L40S``."""
+"""A model of NVIDIA's for servers or workstations, as a part of a word: ``H200``, ``8xA100-80GB``, ``h100sxm5``."""
 OWN_WORD = "that %s is what computed is the word of %s"
 """What is noted of a device that nothing looks at."""
 ELSEWHERE = "the adapter says that it runs on %s, and names a GPU of NVIDIA's in its facts: which of them computes?"

@@ -48,9 +48,14 @@ def test_without_a_gpu_or_a_driver_no_word_is_taken(tmp_path: Path, monkeypatch:
 NVIDIAS = (
     "gpu gpu:0 GPU.0 gpu1 nvidia:0 NVIDIA-H200:0 H200 h100 other-H100-SXM gb200 B200 a100-80gb L40S v100 t4 "
     "titan titanxp agx-orin xavier A16 m60 "
-    "other-cuda:0 tensorrt:0 rtx4090 geforce tesla-p40 jetson cpu:H200 \uff47\uff50\uff55:0"
+    "other-cuda:0 tensorrt:0 rtx4090 geforce tesla-p40 jetson cpu:H200 "
+    "h100sxm5 8xH100 A6000 a4500 gv100 gp100 k40 4090 other-3090ti dgx-spark thor blackwell dgpu vgpu0 "
+    "\uff47\uff50\uff55:0"
 )
-OTHERS = "webgpu:0 npu:7 rocm:0 amd-gpu mali-gpu other-made-up titanium k210 ethos-u55 coreml edgetpu hailo-8 n100 m1"
+OTHERS = (
+    "webgpu:0 npu:7 rocm:0 amd-gpu mali-gpu other-made-up titanium k210 ethos-u55 coreml edgetpu hailo-8 n100 m1 "
+    "cortex-a53 cortex-a720 a311d k230 rk3588 ampere:0 amd-dgpu igpu 6950"
+)
 
 
 def test_a_gpu_of_nvidias_goes_by_no_other_name_than_cudas() -> None:
