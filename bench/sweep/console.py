@@ -46,6 +46,8 @@ def render(run: StoredRun, *, width: int = 100, colour: bool = False, where: str
     console.print(Text(_legend(found), "dim"))
     for reason in _reasons(found):
         console.print(reason)
+    for note in _notes(found):
+        console.print(Text(note, "yellow"))
     for one in curves(found):
         _curve(console, one)
     console.print()
@@ -119,6 +121,20 @@ def _reasons(found: Sequence[Row]) -> list[Text]:
         told.append(Text(text, COLOURS[outcome]))
     more = len(by_reason) - REASONS
     return [*told, Text(f"  and {plural(more, 'more reason')}: -v shows them", "dim")] if more > 0 else told
+
+
+def _notes(found: Sequence[Row]) -> list[str]:
+    """What processes noted, each sentence once, with the configurations that it is about."""
+    by_note: dict[str, list[str]] = {}
+    for row in found:
+        for note in row.notes:
+            by_note.setdefault(clean(note), []).append(row.name)
+    told = [
+        f"! {shortened(names[0], 60)}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {note}"
+        for note, names in list(by_note.items())[:REASONS]
+    ]
+    more = len(by_note) - REASONS
+    return [*told, f"  and {plural(more, 'more note')}: -v shows them"] if more > 0 else told
 
 
 def _curve(console: Console, one: Curve) -> None:

@@ -5,8 +5,9 @@ The JSON document, version 1::
     {"format": "benchpact-sweep", "version": 1,
      "exit_code": 0|1|3, "summary": "The cheapest configuration …",
      "run", "started", "model", "model_version", "contract": as in run.json,
-     "over": ["threads=1,2"], "cheapest": name or null,
-     "configurations": [{"name", "target", "values": {axis: number}, "threads", "outcome" or null, "on_front",
+     "notices": [text], "over": ["threads=1,2"], "cheapest": name or null,
+     "configurations": [{"name", "target", "values": {axis: number}, "threads", "devices": [word], "outcome" or null,
+                         "on_front", "notes": [text],
                          "cases": [case id], "latency_of", "throughput_of": scenario, "saturated": text,
                          "figures": {metric: {"unit", "value", "low", "high", "count"}},
                          "verdicts": [{"requirement", "outcome", "limit", "value", "reason"}]}],
@@ -54,6 +55,7 @@ def as_json(run: StoredRun) -> str:
         "model": info.model,
         "model_version": info.model_version,
         "contract": info.contract_path,
+        "notices": list(info.notices),
         "over": list(over(info)),
         "cheapest": best.name if best else None,
         "configurations": [_configuration(row) for row in found],
@@ -71,8 +73,10 @@ def _configuration(row: Row) -> dict[str, Any]:
         "target": row.configuration.target,
         "values": dict(row.configuration.values),
         "threads": row.threads,
+        "devices": list(row.devices),
         "outcome": row.outcome.value if row.outcome else None,
         "on_front": row.on_front,
+        "notes": list(row.notes),
         "cases": [case.case for case in row.cases],
         "latency_of": row.latency_of,
         "throughput_of": row.throughput_of,
@@ -107,7 +111,7 @@ def as_csv(run: StoredRun) -> str:
     found, out = rows(run), io.StringIO()
     best = cheapest(found)
     table = csv.writer(out, lineterminator="\n")
-    ends = ("latency_of", "throughput_of", "outcome", "on_front", "cheapest", "saturated")
+    ends = ("latency_of", "throughput_of", "outcome", "on_front", "cheapest", "saturated", "device", "notes")
     table.writerow(["run", "configuration", "target", *KINDS, *COLUMNS, *ends])
     for row in found:
         own = {"threads": row.threads, **row.configuration.values}
@@ -123,6 +127,8 @@ def as_csv(run: StoredRun) -> str:
                 row.on_front,
                 best is not None and row.name == best.name,
                 cell(row.saturated),
+                cell(" ".join(row.devices)),
+                cell("; ".join(row.notes)),
             ]
         )
     return out.getvalue()

@@ -53,6 +53,16 @@ class Row:
         """What the configuration is worth as a whole; None where nothing is required of it."""
         return TargetSummary(self.name, Counter(one.outcome for one in self.verdicts)).outcome
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """What it was measured on; several only where its cases differ."""
+        return tuple(dict.fromkeys(case.device for case in self.cases))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What its processes noted, each once: what ran on the CPU, whose word a device is."""
+        return tuple(dict.fromkeys(note for case in self.cases for one in case.process_runs for note in one.notes))
+
     def value(self, metric: str) -> float | None:
         """A figure's value; None where it was not measured."""
         figure = self.figures.get(metric)

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from bench.errors import ResultFileError
 from bench.report import FORMATS
 from bench.report.console import render as run_table
-from bench.results import CaseResult, Crew, Outcome, StoredRun
+from bench.results import CaseResult, Crew, Outcome, ProcessRun, StoredRun
 from bench.sweep.console import FRONT, render
 from bench.sweep.document import as_csv, as_json
 from bench.sweep.load import curves, saturation
@@ -138,6 +138,25 @@ def test_the_csv_has_a_row_a_configuration() -> None:
     assert [one["configuration"] for one in table if one["cheapest"] == "True"] == ["ort-1 threads=1 batch=1"]
     assert table[5]["latency_p99_ns"] == str(32 * MS) and table[5]["batch"] == "64" and table[5]["streams"] == ""
     assert [one["saturated"][:10] for one in csv.DictReader(io.StringIO(as_csv(rates())))] == ["", "", "", "the system"]
+
+
+def test_what_a_number_rests_on_stands_in_every_form_of_a_sweep() -> None:
+    """A sweep whose nodes ran on the CPU, or whose device is only the adapter's word, must not look like any other."""
+    note, notice = "3 of 4 nodes ran on the CPU, not on cuda:0", "target `gpu` runs on `cpu`"
+    noted = (ProcessRun(0, notes=(note,)), ProcessRun(1, notes=(note,)))
+    cases = [
+        replace(measured(f"ort-1 threads={one}", "single-stream", {"latency p50": MS}, [], one), device="cuda:0")
+        for one in (1, 2, 4)
+    ]
+    run = sweep(["threads=1,2,4"], *(replace(case, process_runs=noted) for case in cases[:2]), cases[2])
+    run = replace(run, info=replace(run.info, notices=(notice,)))
+    assert f"! ort-1 threads=1 and 1 more: {note}" in render(run).splitlines()
+    document = json.loads(as_json(run))
+    assert document["notices"] == [notice]
+    told = [(one["devices"], one["notes"]) for one in document["configurations"]]
+    assert told == [(["cuda:0"], [note]), (["cuda:0"], [note]), (["cuda:0"], [])]
+    table = list(csv.DictReader(io.StringIO(as_csv(run))))
+    assert [(one["device"], one["notes"]) for one in table] == [("cuda:0", note), ("cuda:0", note), ("cuda:0", "")]
 
 
 def test_hostile_names_do_no_harm() -> None:
