@@ -36,7 +36,7 @@ def check(contract: Contract, targets: Sequence[Target], whole: Sequence[Artifac
 
 def _named(target: Target, findings: Findings) -> None:
     """Notice a target on a CPU that goes by a GPU's name: its numbers would, too."""
-    if target.device.partition(":")[0] == "cpu" and gpu_named.is_named(target.name):
+    if gpu_named.is_cpu(target.device) and gpu_named.is_named(target.name):
         message = f"target {quoted(target.name)} runs on `{target.device}`, whatever its name says: no GPU computes it"
         findings.notice(message, target.place)
 

@@ -45,6 +45,11 @@ def is_named(device: str) -> bool:
     )
 
 
+def is_cpu(device: str) -> bool:
+    """Whether the word is one for a CPU: ``cpu``, ``cpu:1``."""
+    return device.partition(":")[0] == "cpu"
+
+
 def demand(device: str, gpu: Any = None) -> None:
     """DeviceUnavailable where a GPU of NVIDIA's is named that the driver has not, or by a word that it has not.
 
@@ -59,7 +64,7 @@ def demand(device: str, gpu: Any = None) -> None:
 
 def notes_of(device: str, notes: Sequence[str]) -> List[str]:
     """The session's own notes, and that a device which nothing here looks at is the adapter's own word."""
-    looked_at = device.partition(":")[0] == "cpu" or is_named(device)
+    looked_at = is_cpu(device) or is_named(device)
     told = any(note.startswith(OWN_WORD % (device, "")) for note in notes)
     return [*notes, *([] if looked_at or told else ["%s itself" % (OWN_WORD % (device, "the adapter"))])]
 

@@ -7,7 +7,7 @@ from typing import Any, Dict, NamedTuple
 
 import numpy as np
 
-from . import memory, own_clock, records
+from . import gpu_named, memory, own_clock, records
 from .channel import Channel, Host
 from .disturbance import Watch
 from .metering import Meter
@@ -49,7 +49,7 @@ def timed_loop(measurement: Measurement) -> None:
     measurement.meter.begin()
     _blocks(measurement)
     measurement.meter.end()
-    if measurement.job.settings.get("device", "cpu") == "cpu":
+    if gpu_named.is_cpu(measurement.job.settings.get("device", "cpu")):
         return
     if times := own_clock.told(measurement.issuer.session, measurement.issuer.pool):
         measurement.channel.send(records.TIMES, times)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
+from .gpu_named import is_cpu
 from .memory import Started
 from .metering import Meter, Metering
 from .records import GPU, Job
@@ -33,7 +34,7 @@ def meter_for(job: Job, facts: Mapping[str, Any], started: Started) -> Meter:
         told = named if isinstance(named, dict) else {}
         uuid, name = (str(told.get(word, "")) for word in ("uuid", "name"))
         return GpuMeter(uuid, list(job.cores), started, name)
-    if device.partition(":")[0] != "cpu":
+    if not is_cpu(device):
         return Unseen(device)
     from .rapl import Rapl
 

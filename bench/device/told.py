@@ -66,7 +66,7 @@ def _other(facts: Mapping[str, Any], settings: Settings) -> List[str]:
         return found
     if facts["precision"] != settings.precision:
         found.append("precision %s, but the target asks for %s" % (_shown(facts["precision"]), settings.precision))
-    if settings.threads and threads != settings.threads and (threads is not None or settings.device == "cpu"):
+    if settings.threads and threads != settings.threads and (threads is not None or gpu_named.is_cpu(settings.device)):
         found.append("threads %s, but the target asks for %d" % (_shown(threads), settings.threads))
     return found
 

@@ -32,7 +32,7 @@ class TellingSession(SpinningSession):
 class Telling(NullAdapter):
     """A backend whose sessions tell."""
 
-    devices = ("cpu", "other-made-up")
+    devices = ("cpu", "cpu:0", "other-made-up")
 
     def open(self, model: ModelFiles, settings: Settings) -> TellingSession:
         return TellingSession(model, settings.device)

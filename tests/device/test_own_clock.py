@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from backends.null import NullSession
 from bench.device import own_clock
 from bench.device.adapter import ModelFiles
@@ -60,8 +62,9 @@ def test_a_measurement_tells_them_beside_its_latencies() -> None:
     assert measure(job()).run.device_times == ()
 
 
-def test_a_cpu_is_asked_for_none_whatever_its_session_would_tell() -> None:
-    told = measure(job(TELLING, calls_per_timing=1))
+@pytest.mark.parametrize("device", ["cpu", "cpu:0"])
+def test_a_cpu_is_asked_for_none_whatever_its_session_would_tell(device: str) -> None:
+    told = measure(job(TELLING, calls_per_timing=1, settings={"device": device}))
     assert told.run.failure is None, told.run.failure
     assert (told.run.device_times, told.run.facts["asked"]) == ((), 0)
 

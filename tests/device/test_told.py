@@ -65,3 +65,8 @@ def test_other_facts_are_refused_in_one_sentence(said: Any, message: str) -> Non
     with pytest.raises(AdapterError, match=message) as caught:
         facts_of(Says(said), Settings())
     assert str(caught.value).isprintable()
+
+
+def test_a_cpu_that_goes_by_a_number_owes_its_threads_too() -> None:
+    with pytest.raises(AdapterError, match="threads None, but the target asks for 1"):
+        facts_of(Says({**TRUE, "device": "cpu:0", "threads": None}), Settings(device="cpu:0"))
