@@ -119,15 +119,27 @@ def _settings(name: str, block: Block, problems: Problems) -> ScenarioSettings:
         least, most = units.show(settings.min_ns, "ns"), units.show(max_ns, "ns")
         message = f"`min time` ({least}) is longer than `time` ({most}): write `time: {least}` or more beside it"
         problems.add(block.settings["min time"].place, message)
-    if name == "soak" and settings.rate_per_s * max_ns / 1e9 > MOST_SOAKED:
-        many = (
-            f"{units.show(settings.rate_per_s, 'per_s')} for {units.show(max_ns, 'ns')} are more than {MOST_SOAKED:,}"
-        )
-        problems.add(block.place, f"{many} queries: write a lower `rate` or a shorter `time`")
+    if settings.trace is None and "queries" not in found and not (block.may_say("time") or block.may_say("queries")):
+        _check_count(settings, block, problems)
     if not (block.may_say("processes") or block.may_say("error rate")):
         _check_processes(settings, block, problems)
     _check_needed(block, problems)
     return settings
+
+
+def _check_count(settings: ScenarioSettings, block: Block, problems: Problems) -> None:
+    """The arrivals of the whole time are no more than a process measures, unless the contract says how many."""
+    most = settings.max_queries
+    if settings.rate_per_s * settings.max_ns / 1e9 <= most:
+        return
+    rate, time = units.show(settings.rate_per_s, "per_s"), units.show(settings.max_ns, "ns")
+    many = f"{rate} for {time} are more than {most:,} queries"
+    mend = "write a lower `rate` or a shorter `time`"
+    if settings.scenario != "soak":
+        ends = units.show(most / settings.rate_per_s * 1e9, "ns")
+        many += f", which end a process after {ends}"
+        mend += f", or `queries: {most}` to have it so"
+    problems.add(block.place, f"{many}: {mend}")
 
 
 def _processes(name: str, written: Mapping[str, object]) -> object:

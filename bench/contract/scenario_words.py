@@ -133,7 +133,8 @@ ARRIVING = Field(
     "time",
     Quantity("ns", 1e6, DAY_NS, "2 s"),
     "How long queries arrive in one process; those left are answered after"
-    " it, for at most as long again; 2 s by default, a trace's whole length",
+    " it, for at most as long again; 2 s by default, a trace's whole length; `rate` x `time` is 10 million queries at"
+    " most, unless `queries` says how many end it",
 )
 WORKERS = Field(
     "workers",

@@ -60,7 +60,8 @@ class Crew:
     Opened, used as ``OpenLoop`` is, and closed when done. ``window_ns`` is waited for at the end, where it is given.
     ``timeout_ns`` only counts what is answered later than that; a query that is dropped is ``NEVER_NS`` late. With
     ``stays`` the workers stay at their stations when a line ends, and may ``follow`` another one until it is closed.
-    ``may_poll`` as long as sleeps end late (see ``lead``).
+    ``may_poll`` as long as sleeps end late (see ``lead``). ``between_ns`` is as in ``OpenLoop``; also None of several
+    workers, which wait there for each other's models to let go of the interpreter.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Crew:
         """Nothing of this line is told yet."""
         self.lateness = Lateness()
         self.answered = self.timed_out = self.issues = self.batch_max = 0
+        self.between_ns: Optional[int] = None if len(self._idle) > 1 or self._station.advance else 0
         self._issues: Deque[_Issue] = deque()
         self._running, self._done = [0] * len(self._idle), [0] * len(self._idle)
         self._depths: Deque[int] = deque()
@@ -258,6 +260,8 @@ class Crew:
             self._last_ns = max(self._last_ns, one.ended_ns)
             if not one.waited:
                 late.append(one.issued_ns - one.go_ns)
+            elif self.between_ns is not None:
+                self.between_ns += one.issued_ns - one.free_ns
         while self._depths:
             self._queue_max = max(self._queue_max, self._depths.popleft())
         self.lateness.add(np.array(late, np.int64))

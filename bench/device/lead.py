@@ -44,11 +44,12 @@ class Lead:
 def may_poll(threads: int) -> bool:
     """Whether so many threads that may all be busy at once have a core each, and leave one for the host's process.
 
-    Else who polls takes time from who works: the lead then stays at its least.
+    Else who polls takes time from who works: the lead then stays at its least. So it does where a container's quota has
+    only a part of a core left for the host's process: once it is used up, the model would not run for up to 100 ms.
     """
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limit, _ = container_limits()
-    return threads <= usable and threads < min(os.cpu_count() or 1, limit or float("inf"))
+    return threads <= usable and threads + 1 <= min(os.cpu_count() or 1, limit or float("inf"))
 
 
 @contextmanager

@@ -43,7 +43,7 @@ class Service(NamedTuple):
         fields.update(unanswered=loop.unanswered(), found_free=loop.lateness.count)
         late = loop.lateness.percentile
         fields.update(late_p50_ns=late(0.5), late_p90_ns=late(0.9), late_p99_ns=late(0.99))
-        fields.update(self.crew, lead_ns=loop.lead.longest_ns)
+        fields.update(self.crew, lead_ns=loop.lead.longest_ns, between_ns=loop.between_ns)
         if isinstance(loop, Crew):
             fields.update(issues=loop.issues, batch_max=loop.batch_max, answered=loop.answered)
             fields.update(dropped=loop.dropped, timed_out=loop.timed_out)

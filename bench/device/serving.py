@@ -58,7 +58,8 @@ class OpenLoop:
     A query that arrives while another runs waits for it. ``lateness`` is of those that found the model
     free: what the harness itself was late by (a wait in the queue is the model's). The schedule's zero
     is the first block's beginning. With a ``trace`` it is the recorded one, whose rate is ``rate_per_s``.
-    ``lead`` is what another loop has learnt of sleeps here.
+    ``lead`` is what another loop has learnt of sleeps here. ``between_ns`` is what the loop itself took from the end
+    of one query to the issue of the next, where that had waited; None where a state moves on meanwhile.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class OpenLoop:
     ) -> None:
         self.lateness, self.lead = Lateness(), lead or Lead(may_poll(threads=1))
         self.answered = 0
+        self.between_ns: Optional[int] = None if issuer.advance else 0
         self._issuer = issuer
         self._timed = most * NS_PER_S / rate_per_s > window_ns
         self._coming = Schedule(open_arrivals(kind, rate_per_s, seed, trace), window_ns, most)
@@ -101,6 +103,8 @@ class OpenLoop:
         free = np.concatenate([[before_ns], ended[:-1]])
         waited = due <= free
         self.lateness.add((issued - due)[~waited])
+        if self.between_ns is not None:
+            self.between_ns += int((issued - free)[waited].sum())
         queue_max = self._most_in_system(ended)
         self.answered += len(ended)
         self._free_ns = int(ended[-1])

@@ -28,15 +28,15 @@ from bench.judge.pooled import pool_verdict
 from bench.judge.quality import Collected, collected, quality_figures
 from bench.judge.readings import Timings, memory_bytes, start_ns
 from bench.judge.reservations import AUDIT_FAILED, BUDGET_SPENT, reserved, told
-from bench.judge.serving import late_harness, lost_figure
+from bench.judge.serving import late_harness, lost_figure, mostly_own, own_overload
 from bench.judge.soak import soak_figures
 from bench.judge.swamped import missed_already
 from bench.judge.timing import timing_figures
 from bench.judge.typical import typical_figure, typical_verdict, untold
 from bench.judge.verdict import at_best_undecided, verdict
-from bench.metrics import ARTIFACT_SIZE, LOST, MEMORY, SCENARIOS, START_PHASES, TIMED
+from bench.metrics import ARTIFACT_SIZE, LOST, MEMORY, SCENARIOS, START_PHASES, THROUGHPUT, TIMED
 from bench.plan import Case
-from bench.results import Figure, ProcessRun, Verdict
+from bench.results import Figure, Outcome, ProcessRun, Verdict
 
 
 def judge_case(
@@ -215,6 +215,15 @@ def _invalid(runs: Sequence[ProcessRun]) -> str:
     return next((one.failure.message for one in runs if one.failure and one.failure.error == AUDIT_FAILED), "")
 
 
+def _is_of_arrivals(metric: str, runs: Sequence[ProcessRun]) -> bool:
+    """Whether the metric says nothing of the model where the arrivals were others than asked for, or not kept.
+
+    Late arrivals are as many all the same: the rate that was achieved, and what was lost, are then the model's.
+    """
+    of_the_rate = metric in (THROUGHPUT.name, *(one.name for one in LOST))
+    return metric.startswith("latency") or (of_the_rate and bool(own_overload(runs)))
+
+
 def _verdict(
     requirement: Requirement,
     figure: Figure | None,
@@ -228,7 +237,7 @@ def _verdict(
     if figure is None or (figure.value is None and failures and len(failures) == len(runs)):
         why = told((crashes or failures)[0]) if failures else "no process run told it"
         figure = _missing(requirement.metric, requirement.unit, why)
-    is_late = requirement.block in OPEN_LOOPS and requirement.metric.startswith("latency")
+    is_late = requirement.block in OPEN_LOOPS and _is_of_arrivals(requirement.metric, runs)
     few = judged is not None and 2 * sum(bool(late_harness([run])) for run in runs) <= len(
         runs
     )  # they only did not vote
@@ -238,4 +247,7 @@ def _verdict(
     one = judged or verdict(requirement, figure, zone)
     if judged is None and requirement.block in OPEN_LOOPS:
         one = missed_already(one, requirement, runs, timings, zone)
+    is_latency = requirement.block in OPEN_LOOPS and requirement.metric.startswith("latency")
+    if is_latency and one.outcome is Outcome.MISSED and (own := mostly_own(runs)):
+        one = verdict(requirement, _missing(requirement.metric, requirement.unit, own), zone)
     return reserved(one, requirement, runs, case)

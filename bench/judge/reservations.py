@@ -35,6 +35,7 @@ def reserved(one: Verdict, requirement: Requirement, runs: Sequence[ProcessRun],
         one = with_growth(one, runs)
     if requirement.block == "soak":
         one = with_length(one, runs, case.scenario.max_ns)
+    one = replace(one, reason=undecided.of_the_budget(one.reason, runs, case.scenario))
     if requirement.block in TIMED and one.outcome is not Outcome.NOT_MEASURED:
         one = throttled.marked(_with_warm_up(one, runs), runs)
     if case.scenario.leave_out_disturbed and is_timed(requirement.metric):

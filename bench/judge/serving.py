@@ -20,6 +20,8 @@ LATE_TAIL_NS = 10_000_000
 MEDIAN, P90, P99 = "in the median", "at p90", "at p99"
 TOLD_BY = {MEDIAN: 20, P90: 100, P99: 1000}
 """Queries that found a worker free, from which on a percentile of their lateness is told: ten lie beyond it."""
+MOSTLY = 0.5
+"""Of the time that queries took: where the harness's part is more, a queue is the harness's rather than the model's."""
 LOWEST_PER_S = 1e-9
 """A rate that is no rate, of a process that tells nonsense, counts as this."""
 GROWING = "the queue was still growing: longer measured, latencies would be longer"
@@ -55,8 +57,11 @@ def overload(runs: Sequence[ProcessRun]) -> str:
 def late_harness(runs: Sequence[ProcessRun]) -> str:
     """One sentence where queries that found a worker free were issued too late for the arrivals to be as stated.
 
-    It names the worst process, and says in how many it was so.
+    It names the worst process, and says in how many it was so. So it is where the model alone would have kept the
+    rate (``own_overload``).
     """
+    if own := own_overload(runs):
+        return own
     served = [one.serving for one in runs if one.serving is not None]
     for where in TOLD_BY:
         late = [(ns, one) for one in served if (ns := lateness(one).get(where, 0)) and _is_late(where, ns, one)]
@@ -65,6 +70,50 @@ def late_harness(runs: Sequence[ProcessRun]) -> str:
             many = f"; so in {len(late)} of {len(served)} processes, this is the worst" if len(served) > 1 else ""
             return _cannot_keep(one.rate_per_s, worst, where, _gap_ns(one), one.arrivals) + many
     return ""
+
+
+def own_overload(runs: Sequence[ProcessRun]) -> str:
+    """One sentence where a queue grew only by what the harness took between two queries; else nothing."""
+    own = [(load(run) or 0.0, run) for run in runs if overloads_itself(run)]
+    worst, run = max(own, key=lambda pair: pair[0], default=(0.0, None))
+    if run is None or run.serving is None:
+        return ""
+    gap_ns = NS_PER_S / max(run.serving.rate_per_s, LOWEST_PER_S)
+    between, model = (units.show(one * worst * gap_ns, "ns") for one in (_between(run), 1 - _between(run)))
+    many = f"; so in {len(own)} of {len(runs)} processes, this is the worst" if len(runs) > 1 else ""
+    rate = units.show(run.serving.rate_per_s, "per_s")
+    return (
+        f"the harness itself cannot keep {rate} here: a query takes it {between} "
+        f"beside the model's {model}, and the rate leaves {units.show(gap_ns, 'ns')} for both" + many
+    )
+
+
+def overloads_itself(run: ProcessRun) -> bool:
+    """Whether the model alone would have kept the rate, and with what the harness took beside it the queue grew."""
+    own = load(run) or 0.0
+    return own >= FULL > own * (1 - _between(run))
+
+
+def mostly_own(runs: Sequence[ProcessRun]) -> str:
+    """One sentence where in most processes more than half of what queries took was the harness's; else nothing.
+
+    A latency that is kept all the same is kept; one that is missed is not the model's.
+    """
+    shares = sorted(_between(run) for run in runs if run.serving is not None)
+    if not shares or shares[(len(shares) - 1) // 2] <= MOSTLY:
+        return ""
+    rate = max((run.serving.rate_per_s for run in runs if run.serving is not None), default=0.0)
+    return (
+        f"the harness itself cannot keep {units.show(rate, 'per_s')} within it here: of the time that queries took, "
+        f"{units.show(shares[len(shares) // 2], 'ratio')} was its own, from the end of one to the issue of the next"
+    )
+
+
+def _between(run: ProcessRun) -> float:
+    """The share of the time that queries took which the harness took between them; 0 where that is not told."""
+    busy_ns = sum(block.busy_ns or 0 for block in run.blocks)
+    between_ns = run.serving.between_ns if run.serving is not None else None
+    return min(1.0, between_ns / busy_ns) if between_ns and busy_ns else 0.0
 
 
 def lateness(one: Serving) -> dict[str, int]:
@@ -132,8 +181,11 @@ def lost_figure(metric: str, finished: Sequence[ProcessRun]) -> Figure | None:
 
 
 def overloaded(run: ProcessRun) -> bool:
-    """Whether a whole process's queue grew without bound: not where those that were too many were dropped."""
-    if not run.is_whole or run.serving is None or run.serving.crew.dropped:
+    """Whether a whole process's queue grew without bound: not where those that were too many were dropped.
+
+    Nor where it grew by what the harness took, which says nothing of the model.
+    """
+    if not run.is_whole or run.serving is None or run.serving.crew.dropped or overloads_itself(run):
         return False
     return (load(run) or 0.0) >= FULL
 

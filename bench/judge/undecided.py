@@ -7,6 +7,8 @@ value stayed where it is.
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -14,7 +16,7 @@ from bench import units
 from bench.contract.model import Requirement, ScenarioSettings
 from bench.contract.scenario_words import MOST_PROCESSES
 from bench.metrics import LOST, MEMORY, METERED, SOAK, START_PHASES, Unit, max_rate_of, percentile_of
-from bench.results import Figure
+from bench.results import Figure, ProcessRun
 from bench.stats.pool import told_from
 
 MOST_TIMES = 100
@@ -34,10 +36,20 @@ LESS = "ask for a lower `rate`, or give it more `workers`"
 WHOLE = "let it measure to its end"
 PRESET = "leave out what shortens it (`time`, `queries`, a time budget)"
 """What helps where something forbids to call a case met."""
+_LONGER = re.compile(r"(?:measure|search) longer \(`(?:search )?time[^)]*\)")
 _OF_PROCESSES = frozenset(metric.name for metric in (*MEMORY, *METERED, *START_PHASES, *LOST))
 """Metrics whose interval runs from the lowest process to the highest."""
 _UNITS: dict[str, Unit] = {unit: unit for unit in get_args(Unit)}
 _SOAKED = frozenset(metric.name for metric in SOAK)
+
+
+def of_the_budget(reason: str, runs: Sequence[ProcessRun], scenario: ScenarioSettings) -> str:
+    """The reason, with a larger budget advised in place of a longer ``time`` where a budget cut that short."""
+    left = [one.budget_ns for one in runs if one.budget_ns is not None]
+    if not left:
+        return reason
+    short = f"{units.show(min(left), 'ns')} of {units.show(scenario.process_ns, 'ns')}"
+    return _LONGER.sub(f"measure anew with a larger `--time-budget`, which left a process {short}", reason)
 
 
 def interval_of(figure: Figure) -> str:

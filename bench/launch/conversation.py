@@ -215,9 +215,9 @@ class Conversation:
         arrivals = str(fields["arrivals"])
         burst_of(arrivals)
         rate = finite(fields["rate_per_s"])
-        lead = maybe_whole(fields.get("lead_ns"))
+        lead, between = (maybe_whole(fields.get(name)) for name in ("lead_ns", "between_ns"))
         self._fields["serving"] = Serving(
-            rate, arrivals, seed, unanswered, found_free, p50, p99, crew(fields), p90, lead
+            rate, arrivals, seed, unanswered, found_free, p50, p99, crew(fields), p90, lead, between
         )
 
     def _hear_searched(self, fields: dict[str, Any], _: bytes) -> None:

@@ -88,6 +88,8 @@ def process_run(
     finally:
         writer.discard()
     one = marked(conversation.process_run(failure, kept))
+    if max_ns < case.scenario.process_ns:
+        one = replace(one, budget_ns=max_ns)
     if outputs:
         one = replace(one, outputs=conditions.store.save_outputs(case.id, index, outputs))
     return one, outputs, ear.interrupted

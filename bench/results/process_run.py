@@ -116,6 +116,8 @@ class ProcessRun:
     samples_count: int = 0
     notes: tuple[str, ...] = ()
     failure: Failure | None = None
+    budget_ns: int | None = None
+    """The longest that the time budget let it measure; None where that was as long as the contract says."""
     serving: Serving | None = None
     searched: Searched | None = None
     metered: Metered | None = None

@@ -49,6 +49,11 @@ class Serving:
     """None also where an earlier version measured."""
     lead_ns: int | None = None
     """How long before an arrival the thread that waited for it stopped sleeping and polled the clock, at most."""
+    between_ns: int | None = None
+    """What the harness took in all from the end of a query to the issue of the next, where that had waited.
+
+    It is a part of the blocks' ``busy_ns``. None of several workers, of a model with state, and of earlier versions.
+    """
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench.judge.serving import FULL, load, overload
+from bench.judge.serving import FULL, load, overload, own_overload
 from bench.metrics import MEMORY, THROUGHPUT, TIMED
 from bench.report import rows as report_rows
 from bench.report.rows import TargetSummary
@@ -119,7 +119,11 @@ def _row(one: Configuration, verdicts: tuple[Verdict, ...], cases: Sequence[Case
 def _saturation(runs: Sequence[ProcessRun]) -> str:
     """Why the rate could not be kept: the queue grew, or it was bounded and dropped what was too much."""
     dropped = sum(run.serving.crew.dropped for run in runs if run.serving is not None and (load(run) or 0.0) >= FULL)
-    return overload(runs) or (f"{dropped:,} queries came to a full queue and were dropped" if dropped else "")
+    return (
+        overload(runs)
+        or own_overload(runs)
+        or (f"{dropped:,} queries came to a full queue and were dropped" if dropped else "")
+    )
 
 
 def _first(there: Sequence[str], wanted: Sequence[str]) -> str:

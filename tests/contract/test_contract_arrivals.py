@@ -35,6 +35,22 @@ def test_bursts_have_their_size(tmp_path: Path) -> None:
     assert (found.arrivals, found.rate_per_s) == ("bursts of 16", 400.0)
 
 
+@pytest.mark.parametrize(
+    ("words", "ends"), [("rate: 100k/s, time: 24 h", "100 s"), ("preset: mlperf, rate: 50000/s", "200 s")]
+)
+def test_more_arrivals_than_a_process_measures_are_refused_unless_the_contract_says_how_many_end_it(
+    tmp_path: Path, words: str, ends: str
+) -> None:
+    told = problem(tmp_path, text(words))
+    assert f"are more than 10,000,000 queries, which end a process after {ends}: write a lower `rate`" in told
+    assert "or `queries: 10000000` to have it so" in told
+    assert read(tmp_path, f"{words}, queries: 10000000").max_queries == 10**7
+
+
+def test_as_many_arrivals_as_a_process_measures_are_taken(tmp_path: Path) -> None:
+    assert read(tmp_path, "rate: 100k/s, time: 100 s").max_ns == 100 * 10**9
+
+
 @pytest.mark.parametrize("written", ["bursts", "bursts of 1", "bursts of many", "bursts of 10000", "Bursts of 8"])
 def test_other_bursts_are_refused(tmp_path: Path, written: str) -> None:
     told = problem(tmp_path, text(f"rate: 9/s, arrivals: {written}"))

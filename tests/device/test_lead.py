@@ -50,7 +50,8 @@ def test_who_has_no_core_to_poll_on_does_not() -> None:
         (1, 1, 1, None, False),
         (2, 1, 8, None, False),  # the workers have no core each
         (4, 8, 8, 4.0, False),
-        (1, 8, 8, 1.5, True),
+        (1, 8, 8, 1.5, False),  # a part of a core is none: a quota that polling uses up stops the model too
+        (1, 8, 8, 2.0, True),
     ],
 )
 def test_a_core_is_left_for_every_thread_and_the_host(

@@ -64,6 +64,19 @@ def test_latencies_are_those_of_the_queue(clock: Clock, load: float) -> None:
         assert np.percentile(measured, percent) == pytest.approx(np.percentile(expected, percent), rel=0.01)
 
 
+def test_what_the_loop_takes_between_two_queries_is_told_apart_from_the_model(clock: Clock) -> None:
+    """Queries that come faster than they are answered: of each but the first the loop's own readings of the clock."""
+    loop, blocks = served(Session(clock, lambda _: 5 * MS), 1000.0, 50 * MS, "constant")
+    count, busy_ns = len(latencies(blocks)), sum(one.busy_ns for one in blocks)
+    assert loop.between_ns is not None
+    assert (count - 1) * READING_NS <= loop.between_ns <= count * SLACK_NS
+    assert busy_ns - loop.between_ns == pytest.approx(count * 5 * MS, abs=count * SLACK_NS)
+
+
+def test_where_no_query_waits_the_loop_takes_nothing_between_them(clock: Clock) -> None:
+    assert served(Session(clock, lambda _: 1000), 100.0, NS_PER_S, "constant")[0].between_ns == 0
+
+
 def test_a_model_faster_than_the_rate_is_late_by_no_more_than_the_clock(clock: Clock) -> None:
     loop, blocks = served(Session(clock, lambda _: 1000), 100.0, NS_PER_S, "constant")
     assert latencies(blocks).max() <= 1000 + SLACK_NS

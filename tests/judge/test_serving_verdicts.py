@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 from bench.device.records import NEVER_NS
 from bench.judge.ballot import Ballot
 from bench.judge.case import judge_case
-from bench.judge.serving import crowded, late_harness, late_search, load, overload, why_not_met
+from bench.judge.serving import (
+    crowded,
+    late_harness,
+    late_search,
+    load,
+    mostly_own,
+    overload,
+    own_overload,
+    why_not_met,
+)
 from bench.judge.swamped import least_ns
 from bench.results import Block, Crew, Figure, Outcome, ProcessRun, Searched, Serving
 from bench.units import show
@@ -350,6 +359,56 @@ def test_a_late_harness_is_told_of_all_processes() -> None:
     told = late_harness(runs)
     assert "issued 8 ms late in the median, with 10 ms between two arrivals" in told
     assert told.endswith("; so in 2 of 3 processes, this is the worst")
+
+
+def with_own(run: ProcessRun, between_ms: float) -> ProcessRun:
+    """The same, of whose time the harness took so much between two queries, of each query."""
+    assert run.serving is not None
+    count = sum(block.count for block in run.blocks)
+    return replace(run, serving=replace(run.serving, between_ns=int(count * between_ms * MS)))
+
+
+def test_a_queue_that_only_the_harness_made_grow_is_not_the_models(tmp_path: Path) -> None:
+    runs = [with_own(served(index, [15, 15], unanswered=9), 6) for index in range(3)]
+    assert overload(runs) == ""
+    told = own_overload(runs)
+    assert (
+        told
+        == late_harness(runs)
+        == (
+            "the harness itself cannot keep 100/s here: a query takes it 6 ms beside the model's 9 ms, and the rate "
+            "leaves 10 ms for both; so in 3 of 3 processes, this is the worst"
+        )
+    )
+    tight, much = (requirement("server", name, limit) for name, limit in (("latency p99", 0.5e6), ("throughput", 1e6)))
+    found = judge_case(case(tight, much, scenario="server"), contract(tmp_path), runs, latencies, None)[1]
+    assert [(one.outcome, one.reason) for one in found] == [(Outcome.NOT_MEASURED, told)] * 2
+
+
+def test_a_queue_that_the_model_makes_grow_alone_stays_the_models(tmp_path: Path) -> None:
+    """Whatever the harness takes beside it: the rate would not have been kept without that either."""
+    runs = [with_own(served(index, [15, 15]), 4) for index in range(3)]
+    assert own_overload(runs) == late_harness(runs) == ""
+    assert overload(runs).startswith("the system cannot keep 100/s")
+    tight = requirement("server", "latency p99", 0.5e6)
+    (found,) = judge_case(case(tight, scenario="server"), contract(tmp_path), runs, latencies, None)[1]
+    assert found.outcome is Outcome.MISSED
+
+
+@pytest.mark.parametrize(
+    ("between_ms", "limit_ns", "outcome"),
+    [(3.0, 0.5e6, Outcome.NOT_MEASURED), (3.0, 9e6, Outcome.MET), (1.9, 0.5e6, Outcome.MISSED)],
+)
+def test_a_limit_missed_where_most_of_the_time_is_the_harnesss_is_not_measured_and_one_that_is_kept_is_met(
+    tmp_path: Path, between_ms: float, limit_ns: float, outcome: Outcome
+) -> None:
+    runs = [with_own(served(index, [4, 4, 4, 4]), between_ms) for index in range(3)]
+    wanted = requirement("server", "latency p99", limit_ns)
+    (found,) = judge_case(case(wanted, scenario="server"), contract(tmp_path), runs, latencies, None)[1]
+    assert found.outcome is outcome
+    if outcome is Outcome.NOT_MEASURED:
+        assert found.reason == mostly_own(runs)
+        assert "of the time that queries took, 75 % was its own" in found.reason
 
 
 def test_more_workers_than_cores_are_told() -> None:

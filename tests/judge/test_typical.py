@@ -120,6 +120,15 @@ def test_processes_too_short_for_a_percentile_are_judged_as_far_as_they_can_tell
         assert found.reason.endswith("at least: measure longer (`time: 6 s`)")
 
 
+def test_what_a_time_budget_cut_short_is_told_to_get_a_larger_one(tmp_path: Path) -> None:
+    """A longer `time` would change nothing: the budget left less than the time that there is."""
+    runs, latencies = processes([1.0] * 10, count=50)
+    runs = [replace(one, budget_ns=200_000_000) for one in runs]
+    _, (found,) = judge_case(adaptive(at(P99, 9e6)), contract(tmp_path), runs, latencies, None)
+    assert "measure longer" not in found.reason
+    assert found.reason.endswith("measure anew with a larger `--time-budget`, which left a process 200 ms of 2 s")
+
+
 def test_throughput_votes_by_its_own_direction(tmp_path: Path) -> None:
     for limit, outcome in ((50.0, Outcome.MET), (5000.0, Outcome.MISSED)):
         assert judged(adaptive(at("throughput", limit)), [1.0] * 8, tmp_path)["throughput"].outcome is outcome

@@ -49,6 +49,7 @@ GOOD: list[tuple[str, dict[str, Any], bytes]] = [
             "late_p50_ns": 40,
             "late_p99_ns": None,
             "lead_ns": 300,
+            "between_ns": 40,
         },
         b"",
     ),
@@ -97,7 +98,7 @@ def test_a_whole_conversation_is_a_process_run() -> None:
     assert (run.index, run.batch, run.batches_tried, run.notes) == (3, 4, ((1, 10.0), (4, 20.0)), ("a note",))
     assert (run.samples_source, run.samples_count, run.timings, run.timings_count) == ("file", 3, "t.npy", 2)
     assert (run.failure, run.cold_start_ns) == (None, None)
-    assert run.serving == Serving(200.0, "poisson", 7, 1, 2, 40, None, lead_ns=300)
+    assert run.serving == Serving(200.0, "poisson", 7, 1, 2, 40, None, lead_ns=300, between_ns=40)
     trials, curves = (RateTrial(100.0, 50, (1,), (2,)),), (((90.0, 0.001), (110.0, 0.1)),)
     assert run.searched == Searched(((0.99, 5000),), trials, curves, ((100.0, 60, 10, 20, 30),))
     assert run.metered == Metered(9, 5, "a counter", None, "no GPU", 3)
