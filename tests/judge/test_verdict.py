@@ -36,7 +36,7 @@ def figure(value: float | None, low: float | None = None, high: float | None = N
         (RATE, (80, 70, 99), MISSED, "all of the interval is below the limit"),
         (RATE, (105, 90, 115), UNDECIDED, "measure longer"),
         (RATE, (100, 90, 110), UNDECIDED, "so near to the limit that measuring longer would hardly tell"),
-        (MEMORY, (130, 90, 130), UNDECIDED, "some processes are within the limit and some are not"),
+        (MEMORY, (130, 90, 130), UNDECIDED, "the limit lies inside the interval"),
         (LATENCY, (100, None, None), MET, "the value is within the limit"),
         (LATENCY, (101, None, None), MISSED, "the value is above the limit"),
         (RATE, (99, None, None), MISSED, "the value is below the limit"),
@@ -55,6 +55,9 @@ def test_the_verdict_comes_from_the_interval(
 def test_processes_on_both_sides_of_the_limit_ask_for_more_of_them() -> None:
     divided = replace(figure(100, 80, 120), processes=(98.0, None, 102.0))
     assert verdict(LATENCY, divided).reason.startswith("the processes fall on both sides of the limit")
+    divided = replace(figure(130, 90, 130), processes=(90.0, None, 130.0))
+    said = "some processes are within the limit and some are not (1 of 2 are within it; "
+    assert verdict(MEMORY, divided).reason.startswith(said)
 
 
 def test_a_single_process_is_not_told_to_take_more_where_the_interval_would_not_tell() -> None:
