@@ -78,9 +78,11 @@ def test_a_run_that_goes_on_cannot_be_resumed_by_a_second_process(
     under_way: subprocess.Popen[str], contract: Path
 ) -> None:
     run = stored(contract).info.run
+    under_way.send_signal(signal.SIGSTOP)  # or it might end before the second one looks
     second = subprocess.run(
         command(contract, "--resume", run), capture_output=True, text=True, timeout=100, check=False
     )
+    under_way.send_signal(signal.SIGCONT)
     assert second.returncode == 3
     assert f"in use by process {under_way.pid}" in second.stderr
     assert "Traceback" not in second.stderr
