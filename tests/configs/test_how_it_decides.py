@@ -25,11 +25,12 @@ from bench.stats.calls import decide as decide_calls
 from bench.stats.distributions import binomial_ranks
 from bench.stats.early_stopping import fewest_single_stream, needed_within
 from bench.stats.pool import needed
-from bench.stats.sequential import ERROR_RATE, decide, evidence, fewest
+from bench.stats.sequential import ERROR_RATE, decide, fewest
 from bench.sweep.grid import FEW
 from tests.judge import counting
 from tests.judge.counting import EFFECT, MOST, PHI, RUNS, mlperf, voted
 from tests.judge.limits_of_votes import LINES, outcomes
+from tests.judge.wrong import answers_at
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "how-it-decides.md").read_text(encoding="utf-8")
 PAGE = " ".join(TEXT.split())
@@ -125,17 +126,7 @@ def test_the_error_rates_are_the_tests_own() -> None:
 
 def decided(share: float) -> list[float]:
     """Exact: the chance to be decided at vote 1, 2 … 40, where so many of all processes are within."""
-    open_at, found = {0: 1.0}, []
-    for number in range(1, ADAPTIVE.high + 1):
-        following: dict[int, float] = {}
-        for within, chance in open_at.items():
-            following[within + 1] = following.get(within + 1, 0.0) + chance * share
-            following[within] = following.get(within, 0.0) + chance * (1 - share)
-        needed = 1 / ERROR_RATE
-        done = {one for one in following if max(evidence(one, number - one), evidence(number - one, one)) >= needed}
-        found.append(sum(following.pop(one) for one in done))
-        open_at = following
-    return found
+    return [met + missed for met, missed in answers_at(share)]
 
 
 def test_how_soon_a_case_is_decided_is_exact() -> None:

@@ -241,20 +241,24 @@ def _early(factor: float, limit_ns: float, by_rule: Sequence[tuple[int, int, int
     return Answers(factor, len(by_rule), sum(estimate <= limit_ns for _, _, estimate in by_rule), 0)
 
 
-def wrong_at_even_odds(most: int, share: float = 0.5) -> float:
-    """The chance that so many votes, each *within* with the chance ``share``, ever say *met*: exact, vote by vote."""
-    still_open, met = {0: 1.0}, 0.0
+def answers_at(share: float, most: int = ADAPTIVE.high) -> list[tuple[float, float]]:
+    """Exact chances to say *met*, and *missed*, at vote 1, 2 … ``most``, each *within* with chance ``share``."""
+    still_open, found = {0: 1.0}, []
     for number in range(1, most + 1):
         after: dict[int, float] = {}
         for within, chance in still_open.items():
-            for now, weight in ((within + 1, share), (within, 1 - share)):
-                outside = number - now
-                if max(now, outside) <= number / 2 or evidence(max(now, outside), min(now, outside)) < 1 / ERROR_RATE:
-                    after[now] = after.get(now, 0.0) + chance * weight
-                elif now > outside:
-                    met += chance * weight
+            after[within + 1] = after.get(within + 1, 0.0) + chance * share
+            after[within] = after.get(within, 0.0) + chance * (1 - share)
+        met = [one for one in after if evidence(one, number - one) >= 1 / ERROR_RATE]
+        missed = [one for one in after if evidence(number - one, one) >= 1 / ERROR_RATE]
+        found.append((sum(after.pop(one) for one in met), sum(after.pop(one) for one in missed)))
         still_open = after
-    return met
+    return found
+
+
+def wrong_at_even_odds(most: int, share: float = 0.5) -> float:
+    """The chance that so many votes, each *within* with the chance ``share``, ever say *met*."""
+    return sum(met for met, _ in answers_at(share, most))
 
 
 def bound(wrong: int, runs: int) -> float:
